@@ -1,0 +1,136 @@
+package record
+
+// Field names one field that somebody wants of each record: an index handed
+// out when rules are loaded (see package mapping). The zero Field is never
+// filled and never handed out.
+type Field int32
+
+// A slot is one place of the View that the scanner fills. Fields are mapped to
+// slots by the shape of the record at hand: user_agent.original is one slot in
+// a raw audit event, another in an ECS document.
+type slot = int32
+
+// cell is a value in the View's arena, chained to the next value of its slot.
+type cell struct {
+	Value
+	next int32
+}
+
+// View holds the wanted values of one record. It is filled by a scanner, read
+// by predicates, and reset for the next record; its memory is reused, so in
+// the steady state nothing allocates.
+//
+// A field may have any number of values (arrays are flattened, as
+// Elasticsearch does), in the order of the record:
+//
+//	for i := v.Head(f); i != 0; i = v.Next(i) {
+//		use(v.At(i))
+//	}
+//
+// A View is not safe for concurrent use.
+type View struct {
+	table []slot  // by Field: the slot that holds it in this record's shape
+	heads []int32 // by slot: index of the first cell, 0 for none
+	tails []int32 // by slot: index of the last cell
+	used  []slot  // the slots to clear
+	cells []cell  // cells[0] is never used
+
+	// lazy fields (field-name patterns, nested objects) are found only when
+	// a predicate asks for them. Fields at or above firstLazy are lazy.
+	firstLazy Field
+	lazy      Lazy
+	lazyDone  []bool
+	scratch   []byte // unescaped strings of this record
+}
+
+// Lazy finds what the plain walk of a record does not: the values of fields
+// named by a pattern, and the elements of nested objects.
+type Lazy interface {
+	// Fill pushes the values of the lazy field f to v.
+	Fill(v *View, f Field)
+	// Elements returns the elements of the nested field f, each as a View
+	// over the sub-fields. They are valid until v is reset.
+	Elements(v *View, f Field) []*View
+}
+
+// NewView returns a View for hand-made records: every Field below fields is a
+// slot of its own, filled with Push. Fields at or above firstLazy are asked
+// of lazy, which may be nil if there are none.
+func NewView(fields int, firstLazy Field, lazy Lazy) *View {
+	table := make([]slot, fields)
+	for i := range table {
+		table[i] = slot(i)
+	}
+	v := &View{}
+	v.init(fields, firstLazy, lazy)
+	v.table = table
+	return v
+}
+
+func (v *View) init(slots int, firstLazy Field, lazy Lazy) {
+	v.heads = make([]int32, slots)
+	v.tails = make([]int32, slots)
+	v.cells = make([]cell, 1, 64)
+	v.firstLazy = firstLazy
+	v.lazy = lazy
+}
+
+// Reset forgets the record.
+func (v *View) Reset() {
+	for _, s := range v.used {
+		v.heads[s] = 0
+	}
+	v.used = v.used[:0]
+	v.cells = v.cells[:1]
+	v.scratch = v.scratch[:0]
+	clear(v.lazyDone)
+}
+
+// Head returns the index of f's first value, 0 if it has none.
+func (v *View) Head(f Field) int32 {
+	if f >= v.firstLazy && v.lazy != nil {
+		v.fill(f)
+	}
+	return v.heads[v.table[f]]
+}
+
+// Next returns the index of the value after i, 0 if there is none.
+func (v *View) Next(i int32) int32 { return v.cells[i].next }
+
+// At returns the value at index i, valid until the next Push or Reset.
+func (v *View) At(i int32) *Value { return &v.cells[i].Value }
+
+// Push adds a value to f.
+func (v *View) Push(f Field, val Value) { v.push(v.table[f], val) }
+
+// Elements returns the elements of the nested field f, valid until v is reset.
+func (v *View) Elements(f Field) []*View {
+	if v.lazy == nil {
+		return nil
+	}
+	return v.lazy.Elements(v, f)
+}
+
+func (v *View) push(s slot, val Value) {
+	n := int32(len(v.cells))
+	v.cells = append(v.cells, cell{Value: val})
+	if v.heads[s] == 0 {
+		v.heads[s] = n
+		v.used = append(v.used, s)
+	} else {
+		v.cells[v.tails[s]].next = n
+	}
+	v.tails[s] = n
+}
+
+func (v *View) fill(f Field) {
+	k := int(f - v.firstLazy)
+	for len(v.lazyDone) <= k {
+		v.lazyDone = append(v.lazyDone, false)
+	}
+	if v.lazyDone[k] {
+		return
+	}
+	v.lazyDone[k] = true
+	v.lazy.Fill(v, f)
+}

@@ -1,0 +1,3 @@
+module fluent-bit-newterms
+
+go 1.26.8
