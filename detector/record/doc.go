@@ -1,0 +1,18 @@
+// Package record reads the bytes of records in place.
+//
+// A record is a msgpack map in a Fluent Bit chunk, or a line of JSON. A Layout
+// says which of its fields are wanted; ScanMsgpack and ScanJSON walk record
+// and Layout together and fill a View with the wanted values, which point
+// into the record's bytes. Nothing else is decoded and, once a View has seen
+// a few records, nothing allocates.
+//
+//	chunk ──Chunk.Next──▶ time, body ──Layout.ScanMsgpack──▶ View ──▶ predicates
+//	line  ───────────────────────────Layout.ScanJSON───────▶
+//
+// Fields are named as Elasticsearch sees them: arrays are flattened, a key
+// with dots is the path that it spells, null and an empty array are nothing,
+// a key that occurs twice has both values.
+//
+// Decode reads a value whole, for the one record in very many that becomes an
+// alert's document.
+package record
