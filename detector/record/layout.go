@@ -189,11 +189,12 @@ func (n *node) dotted(key string) *node {
 // wantsInside tells whether anything below a map at this node is wanted.
 func (n *node) wantsInside() bool { return len(n.children) > 0 || n.deep != none }
 
-// NewView returns a View that a scanner can fill from this layout. table maps
-// each Field to its slot; see View.SetTable. Call it after the last Want.
-func (l *Layout) NewView(firstLazy Field, lazy Lazy) *View {
+// NewView returns a View that a scanner can fill from this layout, with
+// lazies fields from FirstLazy on that lazy fills. Say with SetTable which
+// slot holds which field. Call it after the last Want.
+func (l *Layout) NewView(lazies int, lazy Lazy) *View {
 	v := &View{}
-	v.init(l.slots, firstLazy, lazy)
+	v.init(l.slots, lazies, lazy)
 	return v
 }
 
@@ -203,6 +204,34 @@ func (v *View) SetTable(t []int32) { v.table = t }
 
 // Slot returns the index of the first value in a slot, 0 if it is empty.
 func (v *View) Slot(s int32) int32 { return v.heads[s] }
+
+// DropEmpty forgets empty strings, which the ingest pipeline of raw audit
+// events removes.
+func (v *View) DropEmpty() {
+	for i := 1; i < len(v.cells); i++ {
+		if c := &v.cells[i]; c.Kind == String && c.Str == "" {
+			v.dropEmpty()
+			return
+		}
+	}
+}
+
+func (v *View) dropEmpty() {
+	for _, s := range v.used {
+		prev := int32(0)
+		for i := v.heads[s]; i != 0; i = v.cells[i].next {
+			switch c := &v.cells[i]; {
+			case c.Kind != String || c.Str != "":
+				prev = i
+			case prev == 0:
+				v.heads[s] = c.next
+			default:
+				v.cells[prev].next = c.next
+			}
+		}
+		v.tails[s] = prev
+	}
+}
 
 // PushSlot adds a value to a slot.
 func (v *View) PushSlot(s int32, val Value) { v.push(s, val) }

@@ -36,10 +36,11 @@ type View struct {
 	cells []cell  // cells[0] is never used
 
 	// lazy fields (field-name patterns, nested objects) are found only when
-	// a predicate asks for them. Fields at or above firstLazy are lazy.
-	firstLazy Field
+	// a predicate asks for them. Fields at or above FirstLazy are lazy; the
+	// slot of one is the same in every shape.
 	lazy      Lazy
-	lazyDone  []bool
+	lazyTable []slot // by Field - FirstLazy
+	lazyDone  []bool // likewise
 	scratch   []byte // unescaped strings of this record
 }
 
@@ -53,26 +54,35 @@ type Lazy interface {
 	Elements(v *View, f Field) []*View
 }
 
+// FirstLazy is the lowest lazy Field of every View: fields below it are
+// filled by the scanner, fields from it on by a Lazy.
+const FirstLazy Field = 1 << 20
+
 // NewView returns a View for hand-made records: every Field below fields is a
-// slot of its own, filled with Push. Fields at or above firstLazy are asked
-// of lazy, which may be nil if there are none.
-func NewView(fields int, firstLazy Field, lazy Lazy) *View {
+// slot of its own, filled with Push. The lazies fields from FirstLazy on are
+// asked of lazy, which may be nil if there are none.
+func NewView(fields, lazies int, lazy Lazy) *View {
 	table := make([]slot, fields)
 	for i := range table {
 		table[i] = slot(i)
 	}
 	v := &View{}
-	v.init(fields, firstLazy, lazy)
+	v.init(fields, lazies, lazy)
 	v.table = table
 	return v
 }
 
-func (v *View) init(slots int, firstLazy Field, lazy Lazy) {
-	v.heads = make([]int32, slots)
-	v.tails = make([]int32, slots)
+// init makes room for the slots of the layout, then one for each lazy field.
+func (v *View) init(slots, lazies int, lazy Lazy) {
+	v.heads = make([]int32, slots+lazies)
+	v.tails = make([]int32, slots+lazies)
 	v.cells = make([]cell, 1, 64)
-	v.firstLazy = firstLazy
 	v.lazy = lazy
+	v.lazyDone = make([]bool, lazies)
+	v.lazyTable = make([]slot, lazies)
+	for i := range v.lazyTable {
+		v.lazyTable[i] = slot(slots + i)
+	}
 }
 
 // Reset forgets the record.
@@ -88,8 +98,8 @@ func (v *View) Reset() {
 
 // Head returns the index of f's first value, 0 if it has none.
 func (v *View) Head(f Field) int32 {
-	if f >= v.firstLazy && v.lazy != nil {
-		v.fill(f)
+	if f >= FirstLazy {
+		return v.lazyHead(f)
 	}
 	return v.heads[v.table[f]]
 }
@@ -101,7 +111,13 @@ func (v *View) Next(i int32) int32 { return v.cells[i].next }
 func (v *View) At(i int32) *Value { return &v.cells[i].Value }
 
 // Push adds a value to f.
-func (v *View) Push(f Field, val Value) { v.push(v.table[f], val) }
+func (v *View) Push(f Field, val Value) {
+	if f >= FirstLazy {
+		v.push(v.lazyTable[f-FirstLazy], val)
+		return
+	}
+	v.push(v.table[f], val)
+}
 
 // Elements returns the elements of the nested field f, valid until v is reset.
 func (v *View) Elements(f Field) []*View {
@@ -123,14 +139,13 @@ func (v *View) push(s slot, val Value) {
 	v.tails[s] = n
 }
 
-func (v *View) fill(f Field) {
-	k := int(f - v.firstLazy)
-	for len(v.lazyDone) <= k {
-		v.lazyDone = append(v.lazyDone, false)
+// lazyHead finds the values of a lazy field the first time that it is asked
+// for in a record.
+func (v *View) lazyHead(f Field) int32 {
+	k := int(f - FirstLazy)
+	if !v.lazyDone[k] {
+		v.lazyDone[k] = true
+		v.lazy.Fill(v, f)
 	}
-	if v.lazyDone[k] {
-		return
-	}
-	v.lazyDone[k] = true
-	v.lazy.Fill(v, f)
+	return v.heads[v.lazyTable[k]]
 }
