@@ -1,0 +1,140 @@
+package rule
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// addTOML reads a file of the rule repository's form: [metadata] and [rule].
+// A file of [[exception]] tables (see exceptions_toml.go) may stand beside
+// the rules.
+func (l *loader) addTOML(file string, data []byte) {
+	doc := &document{file: file, text: strings.TrimPrefix(string(data), "\uFEFF"), firstLine: 1}
+	r := &reader{doc: doc}
+	defer l.collect(r)
+	top, ok := decodeTOML(r)
+	if !ok {
+		return
+	}
+	if top.has("exception") {
+		l.exceptions = append(l.exceptions, ownExceptions(top, l.valueLists(file))...)
+		if !top.has("rule") {
+			top.unknown()
+			return
+		}
+	}
+	rule, ok := top.sub("rule")
+	if !ok {
+		if !top.has("rule") {
+			top.missing("rule", "a rule file starts with a line [rule]")
+		}
+		return
+	}
+	if metadata, ok := top.sub("metadata"); ok {
+		metadata.ignore(metadataKeys...)
+		metadata.unknown()
+	}
+	top.ignore(repositoryTables...)
+	top.unknown()
+	l.addRule(rule)
+}
+
+// addRule takes a rule in, or passes it over if it is of another type.
+func (l *loader) addRule(t table) {
+	if l.exceptionsOnly {
+		return
+	}
+	t.ruleID, t.name = t.str("rule_id"), t.str("name")
+	kind := t.str("type")
+	switch {
+	case kind == newTerms:
+		before := len(t.errs)
+		d := build(t)
+		d.sound = len(t.errs) == before
+		l.drafts = append(l.drafts, d)
+	case !t.has("type"):
+		t.missing("type", `type = "new_terms"`)
+	case slices.Contains(ruleTypes, kind):
+		l.skipped = append(l.skipped, Skipped{
+			Position: t.doc.at(t.doc.place(t.at("type")).value),
+			RuleID:   t.ruleID, Rule: t.name, Type: kind, Language: t.str("language"),
+		})
+	case kind != "":
+		t.fail(t.at("type"), didYouMean(kind, ruleTypes), "type %q is no type of rule; supported is new_terms", kind)
+	}
+}
+
+// decodeTOML decodes the document of r, and reports what is wrong with its
+// syntax.
+func decodeTOML(r *reader) (table, bool) {
+	var m map[string]any
+	_, err := toml.Decode(r.doc.text, &m)
+	if err == nil {
+		plain, _ := plainValue(m).(map[string]any)
+		return r.table("", plain), true
+	}
+	at := Position{File: r.doc.file, Line: 1, Column: 1}
+	msg := err.Error()
+	var parseErr toml.ParseError
+	if errors.As(err, &parseErr) {
+		at = r.doc.at(parseErr.Position.Start)
+		if at.Line != parseErr.Position.Line {
+			at = Position{File: r.doc.file, Line: max(parseErr.Position.Line, 1), Column: 1}
+		}
+		msg = parseErr.Message
+	}
+	r.failAt(at, "", tomlHint(msg), "not valid TOML: %s", msg)
+	return table{}, false
+}
+
+// plainValue turns the decoder's []map[string]any into []any, so that TOML
+// and JSON give the same types.
+func plainValue(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, e := range v {
+			v[key] = plainValue(e)
+		}
+	case []any:
+		for i, e := range v {
+			v[i] = plainValue(e)
+		}
+	case []map[string]any:
+		list := make([]any, len(v))
+		for i, e := range v {
+			list[i] = plainValue(e)
+		}
+		return list
+	}
+	return v
+}
+
+// tomlHints say what to do about the decoder's messages, known by a part of
+// them.
+var tomlHints = []struct{ part, hint string }{
+	{"invalid escape", "a backslash is \\\\ in double quotes; in '''…''' it stands for itself"},
+	{"strings cannot contain newlines", "close the quotes on this line, or put a text of several lines in '''…'''"},
+	{"already been defined", "each key may stand once in its table; remove one of the two"},
+	{"already created", "each table may be opened once; write [[…]] for a list of tables"},
+	{"expected value but found", "texts stand in quotes, and true and false in lower case"},
+	{"unexpected EOF", "a quote or bracket is not closed before the end of the file"},
+	{"invalid UTF-8", "save the file as UTF-8"},
+	{"files cannot contain NULL bytes", "save the file as UTF-8"},
+	{"expected a comma", "put a comma between the elements of a list, and close it with ]"},
+	{"expected key separator '='", `write key = "value"`},
+	{"expected newline", "each key = value stands on a line of its own; a quote inside a text is \\\""},
+	{"to end table name", "close the table's name with ]"},
+	{"bare keys cannot contain", "put a name with other characters than letters, digits, _ and - in quotes"},
+}
+
+func tomlHint(msg string) string {
+	for _, h := range tomlHints {
+		if strings.Contains(msg, h.part) {
+			return h.hint
+		}
+	}
+	return ""
+}
