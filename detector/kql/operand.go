@@ -1,0 +1,136 @@
+package kql
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"fluent-bit-newterms/detector/record"
+)
+
+// operand is one of the things that a condition compares a value with.
+type operand struct {
+	kind   operandKind
+	text   string // opWord, opPhrase and opRange; the pattern of opGlob
+	parts  []string
+	op     Op
+	folded bool // opGlob: in any letter case
+	list   *List
+}
+
+type operandKind uint8
+
+const (
+	opWord     operandKind = iota // value
+	opPhrase                      // "value"
+	opWildcard                    // val*
+	opExists                      // *
+	opRange                       // < value
+	opGlob                        // v?l*
+	opList                        // a value list
+)
+
+func operandOf(l Literal) operand {
+	switch {
+	case l.IsExists():
+		return operand{kind: opExists}
+	case l.IsWildcard():
+		return operand{kind: opWildcard, parts: l.Parts}
+	case l.Quoted:
+		return operand{kind: opPhrase, text: l.Text}
+	}
+	return operand{kind: opWord, text: l.Text}
+}
+
+// globOperand takes the simple shapes to the operands that match them faster.
+func globOperand(g Glob) operand {
+	glob := compileGlob(g.Pattern)
+	if !g.CaseInsensitive {
+		if parts, ok := glob.parts(); ok && len(parts) > 1 {
+			return operand{kind: opWildcard, parts: parts, op: fromGlob}
+		}
+	}
+	return operand{kind: opGlob, text: g.Pattern, folded: g.CaseInsensitive}
+}
+
+// fromGlob marks an opWildcard that a Glob was taken to: on analysed text its
+// pattern is one, white space or not.
+const fromGlob Op = 1
+
+// exact reports whether o is one exact value, on every type but Text.
+func (o operand) exact() bool { return o.kind == opWord || o.kind == opPhrase }
+
+// key returns a text that is the same for operands of the same meaning.
+func (o operand) key(analysed bool) string {
+	kind := o.kind
+	if kind == opPhrase && !analysed {
+		kind = opWord // quotes make a difference on analysed text only
+	}
+	switch kind {
+	case opWildcard:
+		return fmt.Sprintf("%d %d %q", kind, o.op, o.parts)
+	case opGlob:
+		return fmt.Sprintf("%d %t %q", kind, o.folded, o.text)
+	case opRange:
+		return fmt.Sprintf("%d %d %q", kind, o.op, o.text)
+	case opList:
+		return fmt.Sprintf("%d %p", kind, o.list)
+	}
+	return strconv.Itoa(int(kind)) + " " + strconv.Quote(o.text)
+}
+
+// condition holds when any value of its target satisfies any of its operands.
+type condition struct {
+	target   target
+	operands []operand
+	// within, if not nil, makes it a condition on the elements of a nested
+	// field, and operands is empty.
+	within *expr
+}
+
+// fuse returns the condition that holds when c or d does.
+func (c condition) fuse(d condition) condition {
+	c.operands = slices.Concat(c.operands, d.operands)
+	return c
+}
+
+// normal sorts the operands and drops doubles, and what existence makes
+// needless: every operand asks that a value be there.
+func (c condition) normal() condition {
+	analysed := c.target.typ == record.Text || c.target.typed
+	byKey := make(map[string]operand, len(c.operands))
+	keys := make([]string, 0, len(c.operands))
+	for _, o := range c.operands {
+		if o.kind == opExists {
+			c.operands = []operand{o}
+			return c
+		}
+		key := o.key(analysed)
+		if _, ok := byKey[key]; !ok {
+			byKey[key] = o
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	c.operands = make([]operand, len(keys))
+	for i, key := range keys {
+		c.operands[i] = byKey[key]
+	}
+	return c
+}
+
+// key returns a text that is the same for conditions of the same meaning.
+// c is normal.
+func (c condition) key() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%+v", c.target)
+	if c.within != nil {
+		b.WriteString("{" + c.within.key() + "}")
+	}
+	analysed := c.target.typ == record.Text || c.target.typed
+	for _, o := range c.operands {
+		b.WriteString("|" + o.key(analysed))
+	}
+	return b.String()
+}
