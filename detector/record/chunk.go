@@ -2,6 +2,7 @@ package record
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 )
@@ -15,25 +16,35 @@ import (
 // format".
 type Chunk struct {
 	data []byte
-	pos  int
+	pos  int  // where the record at hand begins, or the next one
+	body int  // where the body of the record at hand begins
+	open bool // the record at hand has not been moved past
+	done int  // records moved past
 
 	// Time of the record at hand, in nanoseconds since the epoch, and its
-	// body: valid after Next returned true, as long as the chunk is.
+	// body with, until Advance, all that follows it: valid after Next
+	// returned true, as long as the chunk is.
 	Time int64
 	Body []byte
 	// Index of the record in the chunk, from 0, markers not counted.
 	Index int
 }
 
+// Errors of records that are msgpack but no records. They end the chunk.
+var (
+	ErrRecord    = errors.New("a record must be an array of timestamp and body")
+	ErrTimestamp = errors.New("a record must begin with its timestamp: an EventTime, or seconds since the epoch")
+)
+
 // ChunkError says where a chunk stops making sense.
 type ChunkError struct {
 	Record int // records read before it
-	Offset int // in bytes
+	Offset int // of the record at fault, in bytes
 	Err    error
 }
 
 func (e *ChunkError) Error() string {
-	return fmt.Sprintf("chunk is broken at byte %d, after %d records: %v", e.Offset, e.Record, e.Err)
+	return fmt.Sprintf("chunk is broken in the record at byte %d, after %d whole records: %v", e.Offset, e.Record, e.Err)
 }
 
 // Unwrap returns what is wrong.
@@ -43,60 +54,76 @@ func (e *ChunkError) Unwrap() error { return e.Err }
 func (c *Chunk) Reset(data []byte) { *c = Chunk{data: data, Index: -1} }
 
 // Next moves to the next record. The body is not looked at: the caller scans
-// it and says with Advance how long it is. After the last record Next returns
-// false and no error.
+// it and says with Advance how long it is, or has it skipped. After the last
+// record Next returns false and no error; after an error it stays where it is.
 func (c *Chunk) Next() (bool, error) {
+	if c.open {
+		if err := c.SkipBody(); err != nil {
+			return false, err
+		}
+	}
 	for c.pos < len(c.data) {
 		n, i, isMap := container(c.data, c.pos)
-		if i < 0 {
-			return false, c.fail(broken(c.data[c.pos:]))
-		}
-		if isMap || n < 2 {
-			return false, c.fail(fmt.Errorf("a record must be an array of timestamp and body"))
-		}
-		ns, group, next := timestamp(c.data, i)
-		if next < 0 {
-			return false, c.fail(fmt.Errorf("a record must begin with its timestamp"))
-		}
-		if group {
-			if next = skip(c.data, c.pos); next < 0 {
-				return false, c.fail(broken(c.data[c.pos:]))
+		if i >= 0 && !isMap && n == 2 {
+			ns, group, next := timestamp(c.data, i)
+			if next < 0 {
+				return false, c.wrong(ErrTimestamp)
+			}
+			if !group {
+				c.Time, c.Body, c.body, c.open = ns, c.data[next:], next, true
+				c.Index++
+				return true, nil
+			}
+			next = skip(c.data, c.pos)
+			if next < 0 {
+				return false, c.wrong(ErrTruncated)
 			}
 			c.pos = next
 			continue
 		}
-		c.Time, c.Body = ns, c.data[next:]
-		c.Index++
-		return true, nil
+		return false, c.wrong(ErrRecord)
 	}
 	return false, nil
 }
 
-// Advance moves past the body of the record at hand, which is n bytes long.
+// Advance moves past the body of the record at hand, which is n bytes long: as
+// long as ScanMsgpack said.
 func (c *Chunk) Advance(n int) {
-	c.pos = len(c.data) - len(c.Body) + n
-	c.Body = c.Body[:n]
+	c.Body = c.data[c.body : c.body+n]
+	c.pos = c.body + n
+	if c.open {
+		c.open = false
+		c.done++
+	}
 }
 
-// SkipBody moves past a body that is not a map. It fails if the body is not
-// msgpack at all.
+// SkipBody moves past a body that is not looked at, or is not a map. It fails
+// if the body is not msgpack at all.
 func (c *Chunk) SkipBody() error {
-	n := skip(c.Body, 0)
-	if n < 0 {
-		return c.fail(broken(c.Body))
+	end := skip(c.data, c.body)
+	if end < 0 {
+		return c.Fail(broken(c.data[c.body:]))
 	}
-	c.Advance(n)
+	c.Advance(end - c.body)
 	return nil
 }
 
 // Fail returns err with the place of the record at hand.
-func (c *Chunk) Fail(err error) error { return c.fail(err) }
-
-func (c *Chunk) fail(err error) error {
-	return &ChunkError{Record: max(c.Index, 0), Offset: c.pos, Err: err}
+func (c *Chunk) Fail(err error) error {
+	return &ChunkError{Record: c.done, Offset: c.pos, Err: err}
 }
 
-// Log-group markers are records whose seconds have these values.
+// wrong returns err with the place of the record that begins at pos, unless it
+// is worse: no whole msgpack value.
+func (c *Chunk) wrong(err error) error {
+	if skip(c.data, c.pos) < 0 {
+		err = broken(c.data[c.pos:])
+	}
+	return c.Fail(err)
+}
+
+// Log-group markers are records whose seconds have these values: -1 and -2 as
+// Fluent Bit reads them.
 const (
 	groupStart = 0xFFFFFFFF
 	groupEnd   = 0xFFFFFFFE
@@ -106,41 +133,25 @@ const (
 // or an array that begins with either. next is the offset after it, negative
 // if there is none.
 func timestamp(b []byte, i int) (ns int64, group bool, next int) {
-	if uint(i) >= uint(len(b)) {
+	n, first, isMap := container(b, i)
+	if first < 0 {
+		return timestampValue(b, i)
+	}
+	if isMap || n < 1 {
 		return 0, false, -1
 	}
-	if n, first, isMap := container(b, i); first >= 0 {
-		if isMap || n < 1 {
-			return 0, false, -1
-		}
-		if ns, group, next = timestampValue(b, first); next < 0 {
-			return 0, false, -1
-		}
-		return ns, group, skip(b, i)
+	if ns, group, next = timestampValue(b, first); next < 0 {
+		return 0, false, -1
 	}
-	return timestampValue(b, i)
+	for ; n > 1 && next >= 0; n-- {
+		next = skip(b, next)
+	}
+	return ns, group, next
 }
 
 func timestampValue(b []byte, i int) (ns int64, group bool, next int) {
-	if uint(i) >= uint(len(b)) {
-		return 0, false, -1
-	}
-	p := -1 // of 8 bytes: seconds and nanoseconds, big-endian
-	switch c := b[i]; c {
-	case 0xd7: // fixext 8
-		p = i + 2
-	case mpExt8:
-		if i+2 < len(b) && b[i+1] == 8 {
-			p = i + 3
-		}
-	}
-	if p >= 0 {
-		if p+8 > len(b) {
-			return 0, false, -1
-		}
-		sec, nsec := binary.BigEndian.Uint32(b[p:]), binary.BigEndian.Uint32(b[p+4:])
-		group = nsec == 0 && (sec == groupStart || sec == groupEnd)
-		return int64(sec)*1e9 + int64(nsec), group, p + 8
+	if ns, group, next = eventTime(b, i); next >= 0 {
+		return ns, group, next
 	}
 	val, next := number(b, i)
 	if next < 0 {
@@ -149,20 +160,36 @@ func timestampValue(b []byte, i int) (ns int64, group bool, next int) {
 	switch val.Kind {
 	case Int:
 		sec := int64(val.Num)
-		if sec == groupStart || sec == groupEnd || sec == -1 || sec == -2 {
-			return 0, true, next
-		}
-		if sec > math.MaxInt64/1_000_000_000 || sec < 0 {
+		if sec < 0 || sec > math.MaxInt64/1_000_000_000 {
 			return 0, false, -1
 		}
-		return sec * 1e9, false, next
+		return sec * 1e9, sec == groupStart || sec == groupEnd, next
 	case Float:
 		f, _ := val.Float()
 		if !(f >= 0 && f < math.MaxInt64/1e9) {
 			return 0, false, -1
 		}
 		sec := math.Floor(f)
-		return int64(sec)*1e9 + int64((f-sec)*1e9), false, next
+		return int64(sec)*1e9 + int64((f-sec)*1e9), sec == groupStart || sec == groupEnd, next
 	}
 	return 0, false, -1
+}
+
+// eventTime reads an extension of type 0 and 8 bytes: seconds and nanoseconds,
+// big-endian.
+func eventTime(b []byte, i int) (ns int64, group bool, next int) {
+	var p int
+	switch {
+	case i+2 <= len(b) && b[i] == mpFixExt8 && b[i+1] == 0:
+		p = i + 2
+	case i+3 <= len(b) && b[i] == mpExt8 && b[i+1] == 8 && b[i+2] == 0:
+		p = i + 3
+	default:
+		return 0, false, -1
+	}
+	if p+8 > len(b) {
+		return 0, false, -1
+	}
+	sec, nsec := binary.BigEndian.Uint32(b[p:]), binary.BigEndian.Uint32(b[p+4:])
+	return int64(sec)*1e9 + int64(nsec), sec == groupStart || sec == groupEnd, p + 8
 }

@@ -2,15 +2,15 @@ package record
 
 import (
 	"encoding/base64"
-	"errors"
 	"math"
+	"strings"
 	"unicode/utf8"
-
-	jsoniter "github.com/json-iterator/go"
 )
 
 // Decoded values are nil, bool, int64, uint64, float64, string, []any and
-// map[string]any. They share nothing with the bytes that they were read from.
+// map[string]any. They share nothing with the bytes that they were read from,
+// and can be written as JSON: bytes that are not UTF-8 are replaced, binary
+// that is not text is in base64, infinities and NaN are nil.
 
 // Format is how a record's bytes are written.
 type Format uint8
@@ -21,17 +21,25 @@ const (
 	JSON
 )
 
+// maxDecodeDepth bounds recursion: maps and arrays below so many levels are
+// replaced by nil, so that the rest of the record can still be shown.
+const maxDecodeDepth = 256
+
 // Decode reads one value whole: what an alert's document is made of. It is
-// far slower than a scan, and runs once an alert.
+// far slower than a scan, and runs once an alert. Of a key that occurs twice
+// the last value counts; a key that is no text is left out.
+//
+// A JSON record that could be scanned can still fail to decode, for a mistake
+// in what the scan had no need to look at.
 func (f Format) Decode(b []byte) (any, error) {
 	if f == JSON {
 		return decodeJSON(b)
 	}
-	val, next, err := decodeMsgpack(b, 0, 0)
-	if err == nil && next < 0 {
-		err = broken(b)
+	val, next := decodeMsgpack(b, 0, 0)
+	if next < 0 {
+		return nil, broken(b)
 	}
-	return val, err
+	return val, nil
 }
 
 // Scan walks a record in this format; see ScanMsgpack and ScanJSON.
@@ -42,47 +50,8 @@ func (f Format) Scan(l *Layout, b []byte, v *View) (int, error) {
 	return l.ScanMsgpack(b, v)
 }
 
-var errTrailing = errors.New("more text after the JSON value")
-
-var jsonNumbers = jsoniter.Config{UseNumber: true}.Froze()
-
-func decodeJSON(b []byte) (any, error) {
-	var val any
-	it := jsonNumbers.BorrowIterator(b)
-	defer jsonNumbers.ReturnIterator(it)
-	it.ReadVal(&val)
-	if it.Error != nil {
-		return nil, it.Error
-	}
-	if it.WhatIsNext() != jsoniter.InvalidValue {
-		return nil, errTrailing
-	}
-	return plain(val), nil
-}
-
-// plain replaces json.Number by int64, uint64 or float64, throughout.
-func plain(val any) any {
-	switch val := val.(type) {
-	case map[string]any:
-		for k, e := range val {
-			val[k] = plain(e)
-		}
-	case []any:
-		for i, e := range val {
-			val[i] = plain(e)
-		}
-	case interface{ String() string }: // json.Number
-		n, ok := bareNumber(val.String())
-		if !ok {
-			return val.String()
-		}
-		return n.Any()
-	}
-	return val
-}
-
 // Any returns the Go value that v holds, sharing nothing with it: nil, bool,
-// int64, uint64, float64 or string.
+// int64, uint64, float64 or string. Numbers that JSON cannot write are nil.
 func (v *Value) Any() any {
 	switch v.Kind {
 	case Bool:
@@ -92,66 +61,74 @@ func (v *Value) Any() any {
 	case Uint:
 		return v.Num
 	case Float:
-		return math.Float64frombits(v.Num)
+		f := math.Float64frombits(v.Num)
+		if math.IsInf(f, 0) || math.IsNaN(f) {
+			return nil
+		}
+		return f
 	case String:
-		return string([]byte(v.Str))
+		return strings.Clone(v.Str)
 	}
 	return nil
 }
 
-// maxDecodeDepth bounds recursion: deeper values are replaced by nil, so that
-// the rest of the record can still be shown.
-const maxDecodeDepth = 256
-
-func decodeMsgpack(b []byte, i, depth int) (any, int, error) {
-	if uint(i) >= uint(len(b)) {
-		return nil, -1, ErrTruncated
-	}
+// decodeMsgpack reads the value at b[i] and returns the offset after it,
+// negative if there is no whole value.
+func decodeMsgpack(b []byte, i, depth int) (any, int) {
 	if s, next := text(b, i); next >= 0 {
 		if c := b[i]; c >= mpBin8 && c <= mpBin32 && !utf8.ValidString(s) {
-			return base64.StdEncoding.EncodeToString([]byte(s)), next, nil
+			return base64.StdEncoding.EncodeToString([]byte(s)), next
 		}
-		return string([]byte(s)), next, nil
+		return ownText(s), next
 	}
 	n, next, isMap := container(b, i)
-	if next < 0 {
+	switch {
+	case next < 0:
 		val, next := number(b, i)
-		if next < 0 {
-			return nil, -1, broken(b[i:])
-		}
-		return val.Any(), next, nil
+		return val.Any(), next
+	case depth >= maxDecodeDepth:
+		return nil, skip(b, i)
+	case isMap:
+		return decodeMap(b, next, n, depth+1)
 	}
-	if depth >= maxDecodeDepth {
-		if next = skip(b, i); next < 0 {
-			return nil, -1, broken(b[i:])
+	list := make([]any, 0, min(n, 64))
+	for ; n > 0; n-- {
+		var e any
+		if e, next = decodeMsgpack(b, next, depth+1); next < 0 {
+			return nil, -1
 		}
-		return nil, next, nil
+		list = append(list, e)
 	}
-	if !isMap {
-		list := make([]any, 0, min(n, 1024))
-		for ; n > 0; n-- {
-			var e any
-			var err error
-			if e, next, err = decodeMsgpack(b, next, depth+1); err != nil {
-				return nil, -1, err
-			}
-			list = append(list, e)
-		}
-		return list, next, nil
-	}
+	return list, next
+}
+
+func decodeMap(b []byte, i, n, depth int) (any, int) {
 	m := make(map[string]any, min(n, 64))
 	for ; n > 0; n-- {
-		key, e, err := any(nil), any(nil), error(nil)
-		if key, next, err = decodeMsgpack(b, next, depth+1); err != nil {
-			return nil, -1, err
+		key, next := text(b, i)
+		if next < 0 { // a key of another type names no field
+			if next = skip(b, i); next >= 0 {
+				next = skip(b, next)
+			}
+			if next < 0 {
+				return nil, -1
+			}
+			i = next
+			continue
 		}
-		if e, next, err = decodeMsgpack(b, next, depth+1); err != nil {
-			return nil, -1, err
+		var e any
+		if e, i = decodeMsgpack(b, next, depth); i < 0 {
+			return nil, -1
 		}
-		// A key of another type names no field that a query could ask for.
-		if k, ok := key.(string); ok {
-			m[k] = e
-		}
+		m[ownText(key)] = e
 	}
-	return m, next, nil
+	return m, i
+}
+
+// ownText returns a copy of s, with what is not UTF-8 replaced.
+func ownText(s string) string {
+	if utf8.ValidString(s) {
+		return strings.Clone(s)
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
 }

@@ -12,13 +12,8 @@ import (
 var (
 	ErrTruncated = errors.New("record ends in the middle of a value")
 	ErrMsgpack   = errors.New("not msgpack: byte 0xc1 stands where a value should")
-	ErrDepth     = errors.New("values nested too deeply")
 	ErrNotMap    = errors.New("record is not a map")
 )
-
-// maxDepth bounds how deep the walk follows wanted fields. Skipping has no
-// such bound: it does not recurse.
-const maxDepth = 128
 
 // Msgpack formats: https://github.com/msgpack/msgpack/blob/master/spec.md
 const (
@@ -30,7 +25,7 @@ const (
 	mpUint32, mpUint64              = 0xce, 0xcf
 	mpInt8, mpInt16                 = 0xd0, 0xd1
 	mpInt32, mpInt64                = 0xd2, 0xd3
-	mpFixExt1, mpFixExt16           = 0xd4, 0xd8
+	mpFixExt8                       = 0xd7
 	mpStr8, mpStr16, mpStr32        = 0xd9, 0xda, 0xdb
 	mpArray16, mpArray32            = 0xdc, 0xdd
 	mpMap16, mpMap32                = 0xde, 0xdf
@@ -43,7 +38,7 @@ var fixedSize = func() (t [256]uint8) {
 		switch {
 		case c < 0x80 || c >= 0xe0 || c == mpNil || c == mpFalse || c == mpTrue:
 			t[c] = 1
-		case c >= 0xa0 && c <= 0xbf:
+		case isFixStr(byte(c)):
 			t[c] = uint8(c&0x1f) + 1
 		}
 	}
@@ -52,9 +47,11 @@ var fixedSize = func() (t [256]uint8) {
 	t[mpUint16], t[mpInt16] = 3, 3
 	t[mpUint32], t[mpInt32], t[mpFloat32] = 5, 5, 5
 	t[mpUint64], t[mpInt64], t[mpFloat64] = 9, 9, 9
-	t[0xd4], t[0xd5], t[0xd6], t[0xd7], t[0xd8] = 3, 4, 6, 10, 18
+	t[0xd4], t[0xd5], t[0xd6], t[mpFixExt8], t[0xd8] = 3, 4, 6, 10, 18
 	return t
 }()
+
+func isFixStr(c byte) bool { return c&0xe0 == 0xa0 }
 
 // skip returns the offset after the value at b[i], or a negative number if
 // there is no whole value. It does not recurse.
@@ -74,6 +71,7 @@ func skip(b []byte, i int) int {
 				return -1
 			}
 			i += 2 + int(b[i+1])
+			continue
 		case c < 0x90: // fixmap
 			left += 2 * int(c&0x0f)
 			i++
@@ -82,13 +80,16 @@ func skip(b []byte, i int) int {
 			i++
 		default:
 			size, inside := head(b, i)
-			if size < 0 || inside > len(b)-i {
-				// A container cannot hold more values than bytes are left:
-				// a lying length ends here, not after billions of steps.
+			if size < 0 {
 				return -1
 			}
 			left += inside
 			i += size
+		}
+		if left-1 > len(b)-i {
+			// More values than bytes are left: a lying length ends here, not
+			// after billions of steps, and left cannot overflow.
+			return -1
 		}
 	}
 	if i > len(b) {
@@ -118,7 +119,11 @@ func head(b []byte, i int) (size, inside int) {
 		if len(rest) < 4 {
 			return -1, 0
 		}
-		n, size = int(binary.BigEndian.Uint32(rest)), 5
+		n32 := binary.BigEndian.Uint32(rest)
+		if uint64(n32) > uint64(len(rest)) {
+			return -1, 0 // nor might it fit an int of 32 bits
+		}
+		n, size = int(n32), 5
 	default:
 		return -1, 0
 	}
@@ -128,9 +133,14 @@ func head(b []byte, i int) (size, inside int) {
 	case mpMap16, mpMap32:
 		return size, 2 * n
 	case mpExt16, mpExt32:
-		n++
+		size++
 	}
 	return size + n, 0
+}
+
+// isText tells whether c begins a string or binary value.
+func isText(c byte) bool {
+	return isFixStr(c) || c >= mpStr8 && c <= mpStr32 || c >= mpBin8 && c <= mpBin32
 }
 
 // text returns the string or binary value at b[i] and the offset after it.
@@ -139,26 +149,25 @@ func text(b []byte, i int) (s string, next int) {
 	if uint(i) >= uint(len(b)) {
 		return "", -1
 	}
-	c := b[i]
 	var n int
-	switch {
-	case c&0xe0 == 0xa0:
+	switch c := b[i]; {
+	case isFixStr(c):
 		n, i = int(c&0x1f), i+1
 	case c == mpStr8 || c == mpBin8:
 		if i+2 > len(b) {
 			return "", -1
 		}
 		n, i = int(b[i+1]), i+2
-	case c == mpStr16 || c == mpBin16:
-		if i+3 > len(b) {
+	case isText(c):
+		size, _ := head(b, i)
+		if size < 0 || size > len(b)-i {
 			return "", -1
 		}
-		n, i = int(binary.BigEndian.Uint16(b[i+1:])), i+3
-	case c == mpStr32 || c == mpBin32:
-		if i+5 > len(b) {
-			return "", -1
+		start := 3
+		if c == mpStr32 || c == mpBin32 {
+			start = 5
 		}
-		n, i = int(binary.BigEndian.Uint32(b[i+1:])), i+5
+		return view(b[i+start : i+size]), i + size
 	default:
 		return "", -1
 	}
@@ -171,8 +180,12 @@ func text(b []byte, i int) (s string, next int) {
 // view returns b's bytes as a string that shares them.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
+// bytesOf returns the bytes that s shares. They must not be written to.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+
 // container returns how many entries the map or array at b[i] has and where
-// they start. next is negative if the value is neither.
+// they start. next is negative if the value is neither, or holds more entries
+// than there are bytes.
 func container(b []byte, i int) (n, next int, isMap bool) {
 	if uint(i) >= uint(len(b)) {
 		return 0, -1, false
@@ -184,7 +197,7 @@ func container(b []byte, i int) (n, next int, isMap bool) {
 		return int(c & 0x0f), i + 1, false
 	case c >= mpArray16 && c <= mpMap32:
 		size, inside := head(b, i)
-		if size < 0 || inside > len(b)-i {
+		if size < 0 || inside > len(b)-i-size {
 			return 0, -1, false
 		}
 		if c >= mpMap16 {
@@ -195,207 +208,27 @@ func container(b []byte, i int) (n, next int, isMap bool) {
 	return 0, -1, false
 }
 
-// ScanMsgpack walks the map at the start of b, fills v with the wanted values
-// and returns the length of the map. Values point into b. On an error v holds
-// what was found before it.
-func (l *Layout) ScanMsgpack(b []byte, v *View) (int, error) {
-	n, i, isMap := container(b, 0)
-	if i < 0 {
-		if skip(b, 0) < 0 {
-			return 0, broken(b)
-		}
-		return 0, ErrNotMap
-	}
-	if !isMap {
-		return 0, ErrNotMap
-	}
-	i = v.walkMap(l.root, b, i, n, 0)
-	if i < 0 {
-		return 0, broken(b)
-	}
-	return i, nil
-}
-
-// broken tells why b did not scan, slowly.
+// broken tells why there is no whole value at the start of b, slowly.
 func broken(b []byte) error {
-	for i, left := 0, 1; left > 0; left-- {
-		if i >= len(b) {
-			return ErrTruncated
-		}
+	for i := 0; i >= 0 && i < len(b); {
 		if b[i] == mpNever {
 			return ErrMsgpack
 		}
-		n, next, isMap := container(b, i)
-		if next >= 0 {
-			if isMap {
-				n *= 2
-			}
-			left += n
+		if _, next, _ := container(b, i); next >= 0 {
 			i = next
 			continue
 		}
-		if i = skip(b, i); i < 0 {
-			return ErrTruncated
-		}
+		i = skip(b, i)
 	}
-	return ErrDepth
-}
-
-// walkMap reads n entries at b[i] of the map at node, and returns the offset
-// after them, negative if they are broken.
-func (v *View) walkMap(at *node, b []byte, i, n, depth int) int {
-	if depth > maxDepth {
-		return -1
-	}
-	for ; n > 0; n-- {
-		if uint(i) >= uint(len(b)) {
-			return -1
-		}
-		var key string
-		if c := b[i]; c&0xe0 == 0xa0 {
-			end := i + 1 + int(c&0x1f)
-			if end > len(b) {
-				return -1
-			}
-			key, i = view(b[i+1:end]), end
-		} else {
-			s, next := text(b, i)
-			if next < 0 {
-				// A key of another type names no field.
-				if i = skip(b, i); i < 0 {
-					return -1
-				}
-				if i = skip(b, i); i < 0 {
-					return -1
-				}
-				continue
-			}
-			key, i = s, next
-		}
-		if c := at.lookup(key); c != nil {
-			i = v.walk(c, b, i, depth)
-		} else {
-			i = skip(b, i)
-		}
-		if i < 0 {
-			return -1
-		}
-	}
-	return i
-}
-
-// walk reads the value at b[i], which the layout has at node.
-func (v *View) walk(at *node, b []byte, i, depth int) int {
-	if uint(i) >= uint(len(b)) {
-		return -1
-	}
-	c := b[i]
-	switch {
-	case c&0xe0 == 0xa0 || c >= mpStr8 && c <= mpStr32 || c >= mpBin8 && c <= mpBin32:
-		s, next := text(b, i)
-		if next < 0 {
-			return -1
-		}
-		v.scalar(at, Value{Kind: String, Str: s})
-		return next
-	case c&0xf0 == 0x80 || c == mpMap16 || c == mpMap32:
-		start := i
-		n, next, _ := container(b, i)
-		if next < 0 {
-			return -1
-		}
-		if at.slot != none && n > 0 {
-			v.push(at.slot, Value{Kind: Object})
-		}
-		if !at.wantsInside() {
-			i = skip(b, i)
-		} else if at.deep != none {
-			i = v.walkDeep(at, b, next, n, depth+1)
-		} else {
-			i = v.walkMap(at, b, next, n, depth+1)
-		}
-		if i >= 0 && at.span != none {
-			v.push(at.span, Value{Kind: Span, Str: view(b[start:i])})
-		}
-		return i
-	case c&0xf0 == 0x90 || c == mpArray16 || c == mpArray32:
-		start := i
-		n, next, _ := container(b, i)
-		if next < 0 || depth > maxDepth {
-			return -1
-		}
-		if at.span != none {
-			// The array is wanted as it is; its elements are read from there.
-			if i = skip(b, i); i >= 0 {
-				v.push(at.span, Value{Kind: Span, Str: view(b[start:i])})
-			}
-			if at.slot == none && !at.wantsInside() {
-				return i
-			}
-		}
-		if at.span == none {
-			return v.walkArray(at, b, next, n, depth+1)
-		}
-		inner := *at
-		inner.span = none
-		return v.walkArray(&inner, b, next, n, depth+1)
-	}
-	val, next := number(b, i)
-	if next < 0 {
-		return -1
-	}
-	if val.Kind > Null {
-		v.scalar(at, val)
-	}
-	return next
-}
-
-// walkArray reads n elements, each as if it stood where the array stands.
-func (v *View) walkArray(at *node, b []byte, i, n, depth int) int {
-	for ; n > 0 && i >= 0; n-- {
-		i = v.walk(at, b, i, depth)
-	}
-	return i
-}
-
-// scalar files a scalar under its node.
-func (v *View) scalar(at *node, val Value) {
-	if at.slot != none {
-		v.push(at.slot, val)
-	}
-	if at.deep != none {
-		v.push(at.deep, val)
-	}
-}
-
-// walkDeep reads n entries of a map whose every scalar is wanted, on top of
-// what the layout names below it.
-func (v *View) walkDeep(at *node, b []byte, i, n, depth int) int {
-	if depth > maxDepth {
-		return -1
-	}
-	for ; n > 0; n-- {
-		key, next := text(b, i)
-		if next < 0 {
-			if next = skip(b, i); next < 0 {
-				return -1
-			}
-		}
-		below := node{slot: none, deep: at.deep, span: none}
-		if c := at.lookup(key); c != nil {
-			below = *c
-			below.deep = at.deep
-		}
-		if i = v.walk(&below, b, next, depth); i < 0 {
-			return -1
-		}
-	}
-	return i
+	return ErrTruncated
 }
 
 // number reads the scalar at b[i] that is neither text nor a container. An
 // extension value reads as Null: no field holds one.
 func number(b []byte, i int) (Value, int) {
+	if uint(i) >= uint(len(b)) {
+		return Value{}, -1
+	}
 	c := b[i]
 	switch {
 	case c < 0x80:
@@ -406,14 +239,12 @@ func number(b []byte, i int) (Value, int) {
 		return Value{Kind: Bool, Num: 1}, i + 1
 	case c == mpFalse:
 		return Value{Kind: Bool}, i + 1
-	case c == mpNever:
-		return Value{}, -1
 	}
 	next := skip(b, i)
 	if next < 0 {
 		return Value{}, -1
 	}
-	p := b[i+1:]
+	p := b[i+1 : next]
 	switch c {
 	case mpUint8:
 		return Value{Kind: Int, Num: uint64(p[0])}, next

@@ -85,6 +85,13 @@ func (v *View) init(slots, lazies int, lazy Lazy) {
 	}
 }
 
+// What a View keeps for the next record, so that one huge record does not hold
+// its memory for good.
+const (
+	keepCells   = 1 << 14
+	keepScratch = 1 << 20 // bytes
+)
+
 // Reset forgets the record.
 func (v *View) Reset() {
 	for _, s := range v.used {
@@ -94,6 +101,10 @@ func (v *View) Reset() {
 	v.cells = v.cells[:1]
 	v.scratch = v.scratch[:0]
 	clear(v.lazyDone)
+	if cap(v.cells) > keepCells || cap(v.scratch) > keepScratch {
+		v.cells = make([]cell, 1, 64)
+		v.scratch = nil
+	}
 }
 
 // Head returns the index of f's first value, 0 if it has none.
@@ -148,4 +159,52 @@ func (v *View) lazyHead(f Field) int32 {
 		v.lazy.Fill(v, f)
 	}
 	return v.heads[v.lazyTable[k]]
+}
+
+// SetTable says which slot holds each Field in the shape of the record at
+// hand. The View keeps t.
+func (v *View) SetTable(t []int32) { v.table = t }
+
+// Slot returns the index of the first value in a slot, 0 if it is empty.
+func (v *View) Slot(s int32) int32 { return v.heads[s] }
+
+// DropEmpty forgets empty strings, which the ingest pipeline of raw audit
+// events removes.
+func (v *View) DropEmpty() {
+	for i := 1; i < len(v.cells); i++ {
+		if c := &v.cells[i]; c.Kind == String && c.Str == "" {
+			v.dropEmpty()
+			return
+		}
+	}
+}
+
+func (v *View) dropEmpty() {
+	for _, s := range v.used {
+		prev := int32(0)
+		for i := v.heads[s]; i != 0; i = v.cells[i].next {
+			switch c := &v.cells[i]; {
+			case c.Kind != String || c.Str != "":
+				prev = i
+			case prev == 0:
+				v.heads[s] = c.next
+			default:
+				v.cells[prev].next = c.next
+			}
+		}
+		v.tails[s] = prev
+	}
+}
+
+// PushSlot adds a value to a slot.
+func (v *View) PushSlot(s int32, val Value) { v.push(s, val) }
+
+// AliasSlot makes the empty slot dst hold the values of src, without copying.
+// Nothing may be pushed to either before the next Reset.
+func (v *View) AliasSlot(dst, src int32) {
+	if v.heads[dst] != 0 || v.heads[src] == 0 {
+		return
+	}
+	v.heads[dst], v.tails[dst] = v.heads[src], v.tails[src]
+	v.used = append(v.used, dst)
 }
