@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 )
 
 // exceptionList is one exception list of an export, with its items.
@@ -112,7 +113,7 @@ func (l *loader) attach() {
 		}
 	}
 	for _, list := range l.lists {
-		if !list.used && len(list.items) > 0 {
+		if !list.used && len(list.items) > 0 && !slices.Contains(l.skippedLists, list.id) {
 			l.warnings = append(l.warnings, unusedList(list.id, list.at))
 		}
 	}
@@ -162,7 +163,7 @@ func exceptOwn(rules []*Rule, exceptions []Exception) []Problem {
 		if !used {
 			warnings = append(warnings, Problem{
 				Position: e.Position, Field: "rule",
-				Msg:  fmt.Sprintf("no rule has an id or a name like %q, so this exception is for none", shorten(fmt.Sprint(e.Rules))),
+				Msg:  fmt.Sprintf("no rule has an id or a name like %q, so this exception is for none", shorten(strings.Join(e.Rules, ", "))),
 				Hint: "* stands for any characters; letter case counts",
 			})
 		}

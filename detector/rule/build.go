@@ -1,7 +1,6 @@
 package rule
 
 import (
-	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -107,8 +106,11 @@ func buildIdentity(t table, r *Rule) {
 	case utf8.RuneCountInString(r.ID) > 256 || strings.ContainsFunc(r.ID, unicode.IsControl):
 		t.fail(t.at("rule_id"), "", "%s must be at most 256 characters, none of them control characters", t.at("rule_id"))
 	}
-	if strings.TrimSpace(r.Name) == "" {
+	switch {
+	case r.Name == "":
 		t.missing("name", "alerts are shown under it")
+	case strings.TrimSpace(r.Name) == "":
+		t.fail(t.at("name"), "alerts are shown under it", "%s is empty", t.at("name"))
 	}
 }
 
@@ -159,10 +161,12 @@ func buildQuery(t table, r *Rule) {
 		t.missing("query", `query = "*" matches every document`)
 	}
 	if t.has("query") {
+		t.query = r.Query
 		node, err := kql.Parse(r.Query)
 		if err != nil {
 			t.failQuery(t.at("query"), err)
 		} else {
+			t.lintQuery(t.at("query"), node)
 			nodes = append(nodes, node)
 		}
 	}
@@ -332,19 +336,4 @@ func buildOwn(t table, r *Rule) {
 	r.MaxTerms = own.integer("max_terms", 0, 1, math.MaxInt32)
 	r.MaxAlerts = own.integer("max_alerts", 0, 1, math.MaxInt32)
 	own.unknown()
-}
-
-// failQuery reports a query that does not parse, at the place in the file
-// where the parser stopped.
-func (r *reader) failQuery(field string, err error) {
-	var parseErr *kql.ParseError
-	if !errors.As(err, &parseErr) {
-		r.fail(field, "", "%s: %v", field, err)
-		return
-	}
-	msg := parseErr.Found
-	if parseErr.Expected != "" {
-		msg = "expected " + parseErr.Expected + ", found " + msg
-	}
-	r.failAt(r.doc.inString(field, parseErr.Offset), field, parseErr.Hint, "%s: %s", field, msg)
 }

@@ -8,9 +8,6 @@ import (
 	"fluent-bit-newterms/detector/kql"
 )
 
-// maxDSLDepth bounds how deep queries may hold queries.
-const maxDSLDepth = 100
-
 // A clause reads one kind of query of the Elasticsearch query DSL: q is the
 // table at its name. It returns nil after it reported what is wrong.
 type clause func(q table) kql.Node
@@ -58,11 +55,8 @@ func init() {
 }
 
 // dsl reads a table with one query in it, such as {"exists": {"field": "a"}}.
+// How deep queries hold queries is bounded by the decoders of the file.
 func dsl(q table) kql.Node {
-	if strings.Count(q.path, ".bool.") > maxDSLDepth {
-		q.fail(q.path, "", "queries are nested more than %d deep", maxDSLDepth)
-		return nil
-	}
 	names := slices.Sorted(maps.Keys(q.m))
 	switch len(names) {
 	case 0:

@@ -48,8 +48,8 @@ func ownNode(t table, lists valueLists) kql.Node {
 	case !t.has("query"):
 		t.missing("query", "what to except, in KQL")
 	default:
-		query := t.str("query")
-		node, err := kql.Parse(query)
+		t.query = t.str("query")
+		node, err := kql.Parse(t.query)
 		if err != nil {
 			t.failQuery(t.at("query"), err)
 			return nil
@@ -58,6 +58,7 @@ func ownNode(t table, lists valueLists) kql.Node {
 			t.fail(t.at("query"), "to switch a rule off, remove it", "%s would except every event", t.at("query"))
 			return nil
 		}
+		t.lintQuery(t.at("query"), node)
 		return node
 	}
 	return nil

@@ -135,7 +135,8 @@ type loader struct {
 	errs        []Problem
 	warnings    []Problem
 
-	exceptionsOnly bool // the file at hand is read for its exceptions
+	skippedLists   []string // list_ids that rules of other types refer to
+	exceptionsOnly bool     // the file at hand is read for its exceptions
 }
 
 func (l *loader) add(name string, data []byte) {

@@ -39,7 +39,7 @@ func (l *loader) addNDJSON(file string, data []byte) {
 func decodeJSON(r *reader) (table, bool) {
 	const hint = "an export has one JSON object a line"
 	if !utf8.ValidString(r.doc.text) {
-		r.failAt(r.doc.at(validPrefix(r.doc.text)), "", "save the file as UTF-8", "not valid JSON: not UTF-8")
+		r.failAt(r.doc.at(validUTF8(r.doc.text)), "", "save the file as UTF-8", "not valid JSON: not UTF-8")
 		return table{}, false
 	}
 	if !numbers.Valid([]byte(r.doc.text)) || jsonDepth(r.doc.text) > maxJSONDepth {
@@ -89,15 +89,15 @@ func (l *loader) addLine(t table) {
 
 // checkCounts reports what the export itself says it lacks.
 func (l *loader) checkCounts(t table) {
-	for _, key := range []string{"missing_rules_count", "missing_exception_list_items_count", "missing_exception_lists_count"} {
+	for _, key := range []string{"missing_rules_count", "missing_exception_list_item_count", "missing_exception_lists_count"} {
 		if n := t.integer(key, 0, 0, math.MaxInt); n > 0 {
 			t.warn(t.at(key), "export again", "the export is not complete: %s is %d", key, n)
 		}
 	}
 }
 
-// validPrefix returns how many bytes of text are UTF-8.
-func validPrefix(text string) int {
+// validUTF8 returns how many bytes of text are UTF-8.
+func validUTF8(text string) int {
 	for i, r := range text {
 		if r == utf8.RuneError {
 			if _, size := utf8.DecodeRuneInString(text[i:]); size == 1 {

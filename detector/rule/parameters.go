@@ -8,7 +8,8 @@ import (
 // parameters returns what Kibana writes to kibana.alert.rule.parameters: the
 // rule as its own server holds it, whichever form m was read from.
 func parameters(m map[string]any, r *Rule) map[string]any {
-	raw := maps.Clone(m)
+	raw := make(map[string]any, len(m)+10)
+	maps.Copy(raw, m)
 	for _, key := range slices.Concat(serverKeys, []string{"new_terms", "newterms"}) {
 		delete(raw, key)
 	}

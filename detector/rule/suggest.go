@@ -9,9 +9,11 @@ func suggest(word string, allowed []string) string {
 	folded := strings.ToLower(word)
 	for _, name := range allowed {
 		// One slip in a short word, two from five letters on, three in
-		// long ones.
+		// long ones. Of one or two letters nothing can be said.
 		limit := 1
 		switch {
+		case len(name) < 3:
+			continue
 		case len(name) >= 12:
 			limit = 3
 		case len(name) >= 5:

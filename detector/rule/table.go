@@ -17,6 +17,7 @@ type reader struct {
 	doc      *document
 	ruleID   string
 	name     string
+	query    string // the query that is being parsed
 	errs     []Problem
 	warnings []Problem
 }
@@ -139,7 +140,7 @@ func (t table) integer(key string, absent, low, high int) int {
 	}
 	if n < low || n > high {
 		allowed := fmt.Sprintf("%d to %d", low, high)
-		if high == math.MaxInt {
+		if high >= math.MaxInt32 {
 			allowed = fmt.Sprintf("%d or more", low)
 		}
 		t.fail(t.at(key), "", "%s is %d; allowed is %s", t.at(key), n, allowed)

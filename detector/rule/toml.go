@@ -62,6 +62,9 @@ func (l *loader) addRule(t table) {
 			Position: t.doc.at(t.doc.place(t.at("type")).value),
 			RuleID:   t.ruleID, Rule: t.name, Type: kind, Language: t.str("language"),
 		})
+		for _, list := range t.subs("exceptions_list") {
+			l.skippedLists = append(l.skippedLists, list.str("list_id"))
+		}
 	case kind != "":
 		t.fail(t.at("type"), didYouMean(kind, ruleTypes), "type %q is no type of rule; supported is new_terms", kind)
 	}
@@ -70,6 +73,10 @@ func (l *loader) addRule(t table) {
 // decodeTOML decodes the document of r, and reports what is wrong with its
 // syntax.
 func decodeTOML(r *reader) (table, bool) {
+	if deepest(r.doc.text) > maxTOMLDepth {
+		r.failAt(r.doc.at(0), "", "", "not valid as a rule: brackets are nested more than %d deep", maxTOMLDepth)
+		return table{}, false
+	}
 	var m map[string]any
 	_, err := toml.Decode(r.doc.text, &m)
 	if err == nil {
@@ -88,6 +95,27 @@ func decodeTOML(r *reader) (table, bool) {
 	}
 	r.failAt(at, "", tomlHint(msg), "not valid TOML: %s", msg)
 	return table{}, false
+}
+
+// maxTOMLDepth keeps the decoder, which calls itself for each bracket, from
+// running out of stack. Brackets in texts count too, and do no harm: they
+// mostly come in pairs.
+const maxTOMLDepth = 1000
+
+// deepest returns how far the opening brackets of text outnumber the closing
+// ones at most.
+func deepest(text string) int {
+	depth, most := 0, 0
+	for i := range len(text) {
+		switch text[i] {
+		case '[', '{':
+			depth++
+			most = max(most, depth)
+		case ']', '}':
+			depth--
+		}
+	}
+	return most
 }
 
 // plainValue turns the decoder's []map[string]any into []any, so that TOML
@@ -125,7 +153,8 @@ var tomlHints = []struct{ part, hint string }{
 	{"files cannot contain NULL bytes", "save the file as UTF-8"},
 	{"expected a comma", "put a comma between the elements of a list, and close it with ]"},
 	{"expected key separator '='", `write key = "value"`},
-	{"expected newline", "each key = value stands on a line of its own; a quote inside a text is \\\""},
+	{"to end with a newline", "each key = value stands on a line of its own; for a text with quotes in it use '…'"},
+	{"expected '.' or '='", `write key = "value"`},
 	{"to end table name", "close the table's name with ]"},
 	{"bare keys cannot contain", "put a name with other characters than letters, digits, _ and - in quotes"},
 }

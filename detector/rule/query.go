@@ -1,0 +1,81 @@
+package rule
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"fluent-bit-newterms/detector/kql"
+)
+
+// failQuery reports a query that does not parse, at the place in the file
+// where the parser stopped.
+func (r *reader) failQuery(field string, err error) {
+	var parseErr *kql.ParseError
+	if !errors.As(err, &parseErr) {
+		r.fail(field, "", "%s: %v", field, err)
+		return
+	}
+	msg := parseErr.Found
+	if parseErr.Expected != "" {
+		msg = "expected " + parseErr.Expected + ", found " + msg
+	}
+	r.failAt(r.doc.inString(field, parseErr.Offset), field, r.inFile(field, parseErr.Hint), "%s: %s", field, msg)
+}
+
+var placeInQuery = regexp.MustCompile(`line (\d+), column (\d+)`)
+
+// inFile turns the places in the query that a hint names into places in the
+// file, as the error's own is.
+func (r *reader) inFile(field, hint string) string {
+	return placeInQuery.ReplaceAllStringFunc(hint, func(found string) string {
+		numbers := placeInQuery.FindStringSubmatch(found)
+		line, _ := strconv.Atoi(numbers[1])
+		column, _ := strconv.Atoi(numbers[2])
+		at := r.doc.inString(field, queryOffset(r.query, line, column))
+		return fmt.Sprintf("line %d, column %d", at.Line, at.Column)
+	})
+}
+
+// queryOffset returns the byte offset of a line and column, both from 1.
+func queryOffset(query string, line, column int) int {
+	offset := 0
+	for ; line > 1; line-- {
+		next := strings.IndexByte(query[offset:], '\n')
+		if next < 0 {
+			break
+		}
+		offset += next + 1
+	}
+	for ; column > 1 && offset < len(query); column-- {
+		_, size := utf8.DecodeRuneInString(query[offset:])
+		offset += size
+	}
+	return offset
+}
+
+// lintQuery warns of what is KQL and hardly meant: Kibana takes words without
+// a field for a search in every field, and a keyword at the very end for a
+// part of the value before it.
+func (r *reader) lintQuery(field string, query kql.Node) {
+	kql.Walk(query, func(n kql.Node) bool {
+		m, ok := n.(kql.Match)
+		if !ok || m.Value.Quoted {
+			return true
+		}
+		text := m.Value.Text
+		last := strings.ToLower(text[strings.LastIndexAny(text, " \t\r\n")+1:])
+		switch {
+		case len(last) < len(text) && (last == "and" || last == "or" || last == "not"):
+			r.warn(field, "put it in quotes if it is meant, or else remove the "+last,
+				"%s: the value %q ends with a keyword", field, shorten(text))
+		case m.Field.IsBare() && strings.Contains(text, "="):
+			r.warn(field, "a field and its value are joined by a colon",
+				"%s: %q has no field, so it is searched for in every field", field, shorten(text))
+		}
+		return true
+	})
+}
