@@ -117,10 +117,14 @@ func (o Op) holds(cmp int) bool {
 		return cmp <= 0
 	case Gt:
 		return cmp > 0
-	default:
+	case Gte:
 		return cmp >= 0
 	}
+	return cmp == 0
 }
+
+// opEqual is the comparison of field: value, which no Range makes.
+const opEqual = Gte + 1
 
 // FieldName names a field, or with unescaped wildcards (host.n*) every field
 // whose name fits.

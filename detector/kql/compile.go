@@ -123,16 +123,16 @@ func (s scope) expr(n Node, negated bool) (*expr, error) {
 		if f := n.Field; n.Value.IsExists() && len(f.Parts) == 2 && f.Parts[0] == "" && f.Parts[1] == "" {
 			return constant(!negated), nil
 		}
-		return s.condition(n.Field, operandOf(n.Value), negated), nil
+		return s.condition(n.Field, negated, operandsOf(n.Value)...), nil
 	case Range:
-		return s.condition(n.Field, operand{kind: opRange, op: n.Op, text: n.Value.Text}, negated), nil
+		return s.condition(n.Field, negated, operand{kind: opRange, op: n.Op, text: n.Value.Text}), nil
 	case Glob:
-		return s.condition(n.Field, globOperand(n), negated), nil
+		return s.condition(n.Field, negated, globOperand(n)), nil
 	case InList:
 		if n.List == nil {
 			return nil, fmt.Errorf("the list that %s is compared with is nil", n.Field)
 		}
-		return s.condition(n.Field, operand{kind: opList, list: n.List}, negated), nil
+		return s.condition(n.Field, negated, operand{kind: opList, list: n.List}), nil
 	}
 	return nil, fmt.Errorf("a query cannot hold a %T", n)
 }
@@ -155,6 +155,6 @@ func (s scope) junction(op exprOp, nodes []Node, negated bool) (*expr, error) {
 	return e, nil
 }
 
-func (s scope) condition(f FieldName, o operand, negated bool) *expr {
-	return &expr{op: opLeaf, negated: negated, cond: condition{target: s.target(f), operands: []operand{o}}}
+func (s scope) condition(f FieldName, negated bool, operands ...operand) *expr {
+	return &expr{op: opLeaf, negated: negated, cond: condition{target: s.target(f), operands: operands}}
 }

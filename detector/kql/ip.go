@@ -6,7 +6,13 @@ import "fluent-bit-newterms/detector/record"
 // written:
 //
 //	source.ip: (10.0.0.0/8 or "fe80::1") or source.ip >= 192.168.0.0
-type inAddresses struct{ set addressSet }
+//
+// What a record holds there that is no address is compared by its text, so
+// that a block is found where a record names it.
+type inAddresses struct {
+	set   addressSet
+	texts *set // the literals; nil for none
+}
 
 var (
 	firstAddress = address{}
@@ -15,11 +21,13 @@ var (
 
 func newIP(operands []operand) matcher {
 	var ranges []addressRange
+	var texts []string
 	for _, o := range operands {
 		switch o.kind {
 		case opWord, opPhrase:
 			if r, ok := parseBlock(o.text); ok {
 				ranges = append(ranges, r)
+				texts = append(texts, o.text)
 			}
 		case opRange:
 			if a, ok := parseAddress(o.text); ok {
@@ -29,7 +37,11 @@ func newIP(operands []operand) matcher {
 	}
 	matchers := listsOf(operands)
 	if len(ranges) > 0 {
-		matchers = append(matchers, inAddresses{newAddressSet(ranges)})
+		in := inAddresses{set: newAddressSet(ranges)}
+		if len(texts) > 0 {
+			in.texts = newSet(texts)
+		}
+		matchers = append(matchers, in)
 	}
 	return newAnyOf(matchers)
 }
@@ -67,8 +79,10 @@ func (a inAddresses) match(val *record.Value, _ *Memo) bool {
 	if val.Kind != record.String {
 		return false
 	}
-	addr, ok := parseAddress(val.Str)
-	return ok && a.set.contains(addr)
+	if addr, ok := parseAddress(val.Str); ok {
+		return a.set.contains(addr)
+	}
+	return a.texts != nil && a.texts.contains(val.Str)
 }
 
 func (a inAddresses) cost() int { return 20 }

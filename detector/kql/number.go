@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"strconv"
+	"strings"
 
 	"fluent-bit-newterms/detector/record"
 )
@@ -13,7 +14,9 @@ import (
 //	kubernetes.audit.responseStatus.code >= 400
 //
 // As in Elasticsearch a field of integers drops what stands behind the
-// decimal point of a value, but not of a literal: no value is 1.5.
+// decimal point of a value, but not of a literal: no value is 1.5. A text
+// that is no number, which Elasticsearch would not have taken in, is compared
+// as a text.
 type numbers struct {
 	bounds   []bound
 	integers bool
@@ -22,10 +25,8 @@ type numbers struct {
 type bound struct {
 	op    Op // opEqual, or a comparison
 	limit number
+	text  string // limit as the query has it
 }
-
-// opEqual is the comparison of field: 1.
-const opEqual = Gte + 1
 
 func newNumber(typ record.Type, operands []operand) matcher {
 	n := numbers{integers: typ == record.Long}
@@ -39,7 +40,7 @@ func newNumber(typ record.Type, operands []operand) matcher {
 			continue
 		}
 		if limit, ok := parseNumber(o.text); ok {
-			n.bounds = append(n.bounds, bound{op, limit})
+			n.bounds = append(n.bounds, bound{op, limit, o.text})
 		}
 	}
 	matchers := listsOf(operands)
@@ -51,7 +52,7 @@ func newNumber(typ record.Type, operands []operand) matcher {
 
 func (n numbers) match(val *record.Value, _ *Memo) bool {
 	num, ok := numberOf(val)
-	if !ok {
+	if !ok && val.Kind != record.String {
 		return false
 	}
 	if n.integers {
@@ -59,12 +60,13 @@ func (n numbers) match(val *record.Value, _ *Memo) bool {
 	}
 	for i := range n.bounds {
 		b := &n.bounds[i]
-		c := num.compare(b.limit)
-		if b.op == opEqual {
-			if c == 0 {
-				return true
-			}
-		} else if b.op.holds(c) {
+		var c int
+		if ok {
+			c = num.compare(b.limit)
+		} else {
+			c = strings.Compare(val.Str, b.text)
+		}
+		if b.op.holds(c) {
 			return true
 		}
 	}

@@ -31,16 +31,26 @@ const (
 	opList                        // a value list
 )
 
-func operandOf(l Literal) operand {
+// operandsOf returns what a value is compared with.
+func operandsOf(l Literal) []operand {
 	switch {
 	case l.IsExists():
-		return operand{kind: opExists}
+		return []operand{{kind: opExists}}
 	case l.IsWildcard():
-		return operand{kind: opWildcard, parts: l.Parts}
-	case l.Quoted:
-		return operand{kind: opPhrase, text: l.Text}
+		return []operand{{kind: opWildcard, parts: l.Parts}}
 	}
-	return operand{kind: opWord, text: l.Text}
+	o := operand{kind: opWord, text: l.Text}
+	if l.Quoted {
+		o.kind = opPhrase
+	}
+	if !strings.Contains(l.Text, "\x00") {
+		return []operand{o}
+	}
+	// Few senders let a NUL through as it is. A rule that asks for "\u0000"
+	// is after what they make of it too: its escape, escaped.
+	escaped := o
+	escaped.text = strings.ReplaceAll(l.Text, "\x00", `\u0000`)
+	return []operand{o, escaped}
 }
 
 // globOperand takes the simple shapes to the operands that match them faster.

@@ -12,7 +12,10 @@ import (
 //	message: "failed password"     the two, one after the other
 //	message: fail* passw*          a word that begins with either
 //
-// A range compares each word, a value list the whole text.
+// A range compares each word, a value list the whole text. A wildcard is
+// compared with the whole text too, letter case included: one with signs that
+// no word holds (debian\:*) would else never match, as it does not in
+// Elasticsearch, and that is not what rules mean by it.
 type analysed struct {
 	words    *set       // any of these is a token; nil for none
 	phrases  [][]string // of two words or more
@@ -45,6 +48,7 @@ func newAnalysed(operands []operand) matcher {
 					patterns = append(patterns, newWildcard(lowerAll(piece)))
 				}
 			}
+			a.whole = append(a.whole, keyword{wildcards{newWildcard(o.parts)}})
 		case opExists:
 			a.whole = append(a.whole, existing{})
 		case opRange:
