@@ -178,18 +178,23 @@ func timestampValue(b []byte, i int) (ns int64, group bool, next int) {
 // eventTime reads an extension of type 0 and 8 bytes: seconds and nanoseconds,
 // big-endian.
 func eventTime(b []byte, i int) (ns int64, group bool, next int) {
-	var p int
-	switch {
-	case i+2 <= len(b) && b[i] == mpFixExt8 && b[i+1] == 0:
-		p = i + 2
-	case i+3 <= len(b) && b[i] == mpExt8 && b[i+1] == 8 && b[i+2] == 0:
-		p = i + 3
-	default:
+	if uint(i) >= uint(len(b)) {
 		return 0, false, -1
 	}
-	if p+8 > len(b) {
+	var size int
+	switch b[i] {
+	case mpFixExt8:
+		size = 10
+	case mpExt8:
+		size = 11
+	case mpExt16:
+		size = 12
+	case mpExt32:
+		size = 14
+	}
+	if next = skip(b, i); size == 0 || next != i+size || b[next-9] != 0 {
 		return 0, false, -1
 	}
-	sec, nsec := binary.BigEndian.Uint32(b[p:]), binary.BigEndian.Uint32(b[p+4:])
-	return int64(sec)*1e9 + int64(nsec), sec == groupStart || sec == groupEnd, p + 8
+	sec, nsec := binary.BigEndian.Uint32(b[next-8:]), binary.BigEndian.Uint32(b[next-4:])
+	return int64(sec)*1e9 + int64(nsec), sec == groupStart || sec == groupEnd, next
 }
