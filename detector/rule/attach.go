@@ -5,6 +5,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"fluent-bit-newterms/detector/kql"
 )
 
 // exceptionList is one exception list of an export, with its items.
@@ -51,7 +53,7 @@ func (ls *exceptionLists) addItem(t table, values valueLists) {
 		return
 	}
 	if systems := osTypes(t); systems != nil {
-		e.Node = allOf(slices.Concat(nodesOf(systems), nodesOf(e.Node)))
+		e.Node = allOf([]kql.Node{systems, e.Node})
 	}
 	list.items = append(list.items, e)
 }

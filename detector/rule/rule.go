@@ -175,32 +175,42 @@ func (r *Rule) NextExpiry(now time.Time) time.Time {
 	return next
 }
 
-// allOf ands nodes; nil for none.
+// allOf ands nodes, and takes apart those that are ands themselves, so that a
+// condition in the query and the same condition in a filter are one thing. It
+// returns nil for no nodes.
 func allOf(nodes []kql.Node) kql.Node {
-	switch len(nodes) {
+	var flat []kql.Node
+	for _, n := range nodes {
+		if and, ok := n.(kql.And); ok {
+			flat = append(flat, and.Nodes...)
+		} else {
+			flat = append(flat, n)
+		}
+	}
+	switch len(flat) {
 	case 0:
 		return nil
 	case 1:
-		return nodes[0]
+		return flat[0]
 	}
-	return kql.And{Nodes: nodes}
+	return kql.And{Nodes: flat}
 }
 
-// anyOf ors nodes; nil for none.
+// anyOf ors nodes, as allOf ands them.
 func anyOf(nodes []kql.Node) kql.Node {
-	switch len(nodes) {
+	var flat []kql.Node
+	for _, n := range nodes {
+		if or, ok := n.(kql.Or); ok {
+			flat = append(flat, or.Nodes...)
+		} else {
+			flat = append(flat, n)
+		}
+	}
+	switch len(flat) {
 	case 0:
 		return nil
 	case 1:
-		return nodes[0]
+		return flat[0]
 	}
-	return kql.Or{Nodes: nodes}
-}
-
-// nodesOf returns the parts of an and, or n alone.
-func nodesOf(n kql.Node) []kql.Node {
-	if and, ok := n.(kql.And); ok {
-		return and.Nodes
-	}
-	return []kql.Node{n}
+	return kql.Or{Nodes: flat}
 }

@@ -2,7 +2,9 @@ package rule
 
 import (
 	"errors"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -119,7 +121,8 @@ func deepest(text string) int {
 }
 
 // plainValue turns the decoder's []map[string]any into []any, so that TOML
-// and JSON give the same types.
+// and JSON give the same types, and the numbers that JSON lacks (inf, nan)
+// into texts.
 func plainValue(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -136,6 +139,10 @@ func plainValue(v any) any {
 			list[i] = plainValue(e)
 		}
 		return list
+	case float64:
+		if math.IsInf(v, 0) || math.IsNaN(v) {
+			return strconv.FormatFloat(v, 'g', -1, 64)
+		}
 	}
 	return v
 }
