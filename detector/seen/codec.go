@@ -142,11 +142,20 @@ func readAlert(key, v []byte) (e OutboxEntry, err error) {
 // ruleRecord is what the store keeps about a rule, in JSON: it is small, is
 // written seldom, and grows with the versions.
 type ruleRecord struct {
+	ID          string   `json:"id"`
 	Num         uint32   `json:"num"`
 	Name        string   `json:"name,omitempty"`
 	Fields      []string `json:"fields,omitempty"`
 	Fingerprint string   `json:"fingerprint"`
 	Meta        RuleMeta `json:"meta"`
+}
+
+// label is the part of a record that never changes. A tuple bucket carries it,
+// so that its tuples can be told whose they are if the record is lost.
+func (r *ruleRecord) label() *ruleRecord {
+	l := *r
+	l.Meta = RuleMeta{}
+	return &l
 }
 
 func encodeRule(id string, r *ruleRecord) ([]byte, error) {

@@ -4,7 +4,7 @@ import "time"
 
 // Sighting says when a tuple was seen, and how often.
 type Sighting struct {
-	First, Last int64  // unix ms
+	First, Last int64  // unix ms, from 1970 to 2527
 	Count       uint32 // stops at 16,777,215
 }
 
@@ -27,6 +27,9 @@ type MemoryConfig struct {
 	RefreshGrain time.Duration // default Window/100, at least a minute
 }
 
+// DefaultMaxTuples is how many tuples a rule keeps unless told otherwise.
+const DefaultMaxTuples = 100_000
+
 // Outcome is what Observe found.
 type Outcome struct {
 	Verdict  Verdict
@@ -34,11 +37,274 @@ type Outcome struct {
 	// Novel, for New and Expired: bit i is set if term i alone is in no live
 	// tuple of the rule.
 	Novel uint32
-	// NovelUnsure: the memory had to forget terms, so a bit of Novel that is
-	// not set may be novel all the same. A bit that is set is sure.
+	// NovelUnsure: the memory had to forget terms, so a term whose bit is not
+	// set may be novel all the same. A bit that is set is sure.
 	NovelUnsure bool
-	// Evicted: a tuple was forgotten to make room, and InsideWindow: it was
-	// still live, so it alerts again when it is seen again.
+	// Evicted: a tuple was forgotten to make room. EvictedInsideWindow: it
+	// was still live, so it alerts again when it is seen again.
 	Evicted             bool
 	EvictedInsideWindow bool
+}
+
+// Memory is one rule's seen-set: which tuples are known, and since when. See
+// the package comment for what it keeps and what it gives up first.
+//
+// A Memory is not safe for concurrent use.
+type Memory struct {
+	cfg    MemoryConfig
+	window int64 // ms; 0 is for ever
+	grain  int64 // ms
+	key    hashKey
+	seq    uint64 // the last sequence number given out
+	newest int64  // the latest sighting of all, ms
+
+	probation *segment // seen on one occasion
+	protected *segment // seen again later
+	floods    map[uint64]*flood
+	ring      []*flood // floods, in no order
+	turn      int      // the flood to prune next
+	floodAt   uint32
+	sketch    sketch
+
+	terms [maxTerms]termIndex
+}
+
+// NewMemory returns an empty Memory.
+func NewMemory(cfg MemoryConfig) *Memory {
+	if cfg.MaxTuples <= 0 {
+		cfg.MaxTuples = DefaultMaxTuples
+	}
+	if cfg.RefreshGrain <= 0 {
+		cfg.RefreshGrain = max(cfg.Window/100, time.Minute)
+	}
+	m := &Memory{
+		cfg:     cfg,
+		window:  max(cfg.Window.Milliseconds(), 0),
+		grain:   max(cfg.RefreshGrain.Milliseconds(), slotsPerGrain),
+		key:     processKey(),
+		floods:  make(map[uint64]*flood),
+		floodAt: uint32(max(cfg.MaxTuples/floodFraction, floodLeast)),
+	}
+	m.sketch.period = cfg.MaxTuples * 8
+	m.probation, m.protected = newSegment(cfg.MaxTuples), newSegment(cfg.MaxTuples)
+	for i := range m.terms {
+		m.terms[i].limit = cfg.MaxTuples + cfg.MaxTuples/4 + 1024
+	}
+	return m
+}
+
+// Len returns how many tuples are kept, expired ones included.
+func (m *Memory) Len() int {
+	n := m.probation.Len() + m.protected.Len()
+	for _, f := range m.ring {
+		n += f.lru.Len()
+	}
+	return n
+}
+
+// Oldest returns the sightings of the least recently seen tuple.
+func (m *Memory) Oldest() (s Sighting, ok bool) {
+	look := func(seg *segment) {
+		if _, p, has := seg.GetOldest(); has && (!ok || p.last() < s.Last) {
+			s, ok = p.sighting(), true
+		}
+	}
+	look(m.probation)
+	look(m.protected)
+	for _, f := range m.ring {
+		look(f.lru)
+	}
+	return s, ok
+}
+
+// Peek returns what is known of a tuple, expired or not, and changes nothing.
+func (m *Memory) Peek(terms []byte) (Sighting, bool) {
+	var h hashed
+	h.key, h.check = m.key.hashTuple(terms)
+	m.key.hashTerms(terms, &h)
+	seg, p := m.find(&h)
+	if seg == nil || p.check() != h.check {
+		return Sighting{}, false
+	}
+	return p.sighting(), true
+}
+
+// Observe takes a sighting of a tuple (the terms as AppendTerm writes them),
+// decides, remembers it, and adds to b what has to be written: the tuple if it
+// is new, or if its first sighting moved back, or if the last sighting on disk
+// is older than the refresh grain; and the deletion of what had to make room.
+// b may be nil if nothing is kept on disk.
+func (m *Memory) Observe(terms []byte, s Sighting, b *Batch) (o Outcome) {
+	s = s.normal()
+	m.newest = max(m.newest, s.Last)
+	var h hashed
+	h.key, h.check = m.key.hashTuple(terms)
+	m.key.hashTerms(terms, &h)
+
+	seg, p := m.find(&h)
+	if seg != nil && p.check() != h.check {
+		// Two tuples with one key: one in 10^13 or so. The older makes
+		// way, which costs an alert too many and never one too few.
+		m.remove(seg, h.key, &p, b)
+		seg = nil
+	}
+	switch {
+	case seg == nil:
+		o.Verdict = New
+		m.novelty(&o, &h, s)
+		m.seq++
+		m.insert(&o, &h, terms, s, m.seq, b)
+	case m.window > 0 && s.First-p.last() > m.window:
+		o.Verdict, o.Previous = Expired, p.sighting()
+		m.novelty(&o, &h, s)
+		seg.Remove(h.key)
+		m.insert(&o, &h, terms, s, p.seq(), b)
+	default:
+		o.Previous = p.sighting()
+		m.refresh(seg, &h, terms, &p, s, b)
+	}
+	if last := seconds(s.Last); o.Verdict != Known || last > seconds(o.Previous.Last) {
+		dead := seconds(max(m.newest-2*m.window, 0))
+		if m.window == 0 {
+			dead = 0
+		}
+		for i := range h.n {
+			m.terms[i].raise(h.terms[i], last, dead)
+		}
+	}
+	m.prune(b)
+	return o
+}
+
+// find returns the segment that holds h and its value, or nil.
+func (m *Memory) find(h *hashed) (*segment, packed) {
+	if p, ok := m.protected.Peek(h.key); ok {
+		return m.protected, p
+	}
+	if p, ok := m.probation.Peek(h.key); ok {
+		return m.probation, p
+	}
+	var seg *segment
+	var p packed
+	if len(m.ring) > 0 {
+		h.groups(func(g uint64) bool {
+			if f := m.floods[g]; f != nil {
+				if v, ok := f.lru.Peek(h.key); ok {
+					seg, p = f.lru, v
+				}
+			}
+			return seg == nil
+		})
+	}
+	return seg, p
+}
+
+// novelty tells which terms of h no live tuple has.
+func (m *Memory) novelty(o *Outcome, h *hashed, s Sighting) {
+	live := func(last uint32) bool {
+		return last > 0 && (m.window == 0 || int64(last)*1000+m.window >= s.First)
+	}
+	for i := range h.n {
+		x := &m.terms[i]
+		switch {
+		case live(x.last(h.terms[i])):
+		case live(x.forgot):
+			o.NovelUnsure = true
+		default:
+			o.Novel |= 1 << i
+		}
+	}
+}
+
+// insert adds a tuple that is in no segment.
+func (m *Memory) insert(o *Outcome, h *hashed, terms []byte, s Sighting, seq uint64, b *Batch) {
+	f := m.floodOf(h)
+	if m.Len() >= m.cfg.MaxTuples {
+		seg := m.victim(f)
+		if key, p, ok := seg.GetOldest(); ok {
+			o.Evicted, o.EvictedInsideWindow = true, !m.expired(&p)
+			m.remove(seg, key, &p, b)
+		}
+	}
+	seg := m.probation
+	if f != nil {
+		seg = f.lru
+	}
+	seg.Add(h.key, pack(s, seq, m.slot(s.Last), h.check))
+	if b != nil {
+		b.put(m.cfg.Rule, seq, s, terms, o.Verdict == New)
+	}
+}
+
+// refresh merges a sighting into a known tuple.
+func (m *Memory) refresh(seg *segment, h *hashed, terms []byte, p *packed, s Sighting, b *Batch) {
+	old := p.sighting()
+	s = s.merge(old)
+	slot := p.slot()
+	// Slots are points of absolute time, so that many small steps add up; one
+	// more than a grain's worth apart means a whole grain has passed.
+	stale := (m.slot(s.Last)-slot)%slots > slotsPerGrain || s.Last-old.Last > m.grain
+	if stale || s.First < old.First {
+		slot = m.slot(s.Last)
+		if b != nil {
+			b.put(m.cfg.Rule, p.seq(), s, terms, false)
+		}
+	}
+	v := pack(s, p.seq(), slot, h.check)
+	if seg == m.protected || s.Last-s.First < m.grain {
+		seg.Add(h.key, v)
+		return
+	}
+	// Seen again on a later occasion. The protected segment holds at most four
+	// fifths; what falls out of it is on probation again.
+	seg.Remove(h.key)
+	m.protected.Add(h.key, v)
+	if m.protected.Len() > max(m.cfg.MaxTuples*4/5, 1) {
+		key, v, _ := m.protected.RemoveOldest()
+		m.probation.Add(key, v)
+	}
+}
+
+// slot returns the slot of time that ms falls into.
+func (m *Memory) slot(ms int64) uint64 { return uint64(ms / (m.grain / slotsPerGrain)) }
+
+// expired reports whether a tuple is out of the window, seen from the latest
+// sighting of all.
+func (m *Memory) expired(p *packed) bool {
+	return m.window > 0 && m.newest-p.last() > m.window
+}
+
+func (m *Memory) remove(seg *segment, key uint64, p *packed, b *Batch) {
+	seg.Remove(key)
+	if b != nil {
+		b.del(m.cfg.Rule, p.seq())
+	}
+}
+
+// prune forgets a few tuples that have been out of the window for as long
+// again. Until then they are kept: late records must still find them, and an
+// alert says when its tuple was last seen.
+func (m *Memory) prune(b *Batch) {
+	if m.window == 0 {
+		return
+	}
+	step := func(seg *segment) {
+		for range 2 {
+			key, p, ok := seg.GetOldest()
+			if !ok || m.newest-p.last() <= 2*m.window {
+				return
+			}
+			m.remove(seg, key, &p, b)
+		}
+	}
+	step(m.probation)
+	step(m.protected)
+	if len(m.ring) > 0 {
+		m.turn = (m.turn + 1) % len(m.ring)
+		f := m.ring[m.turn]
+		step(f.lru)
+		if f.lru.Len() == 0 {
+			m.dropFlood(m.turn)
+		}
+	}
 }

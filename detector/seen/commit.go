@@ -1,0 +1,585 @@
+package seen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// job is one batch on its way to the disk, with what the store adds to it.
+type job struct {
+	gen   uint64
+	batch *Batch
+	rules []string // records to write
+	drop  []uint32 // rules whose tuples go
+}
+
+// Ticket stands for a batch that was handed in.
+type Ticket struct {
+	gen uint64
+	err error
+}
+
+// Stats is what a store has done and what it owes.
+type Stats struct {
+	Commits     uint64        // transactions written
+	CommitTime  time.Duration // spent on them
+	Errors      uint64        // tries that failed
+	LastError   error         // of the last try; nil while the disk works
+	OwedTuples  int           // writes of tuples that are not on disk
+	OwedAlerts  int
+	Outbox      int // undelivered alerts
+	OutboxBytes int64
+	Dropped     uint64 // alerts dropped from a full outbox
+}
+
+// Stats returns what the store has done so far.
+func (s *Store) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.stats
+	st.LastError = s.failed
+	for _, jobs := range [][]*job{s.flight, s.queue} {
+		for _, j := range jobs {
+			st.OwedTuples += len(j.batch.ops)
+			st.OwedAlerts += len(j.batch.alerts)
+		}
+	}
+	st.Outbox, st.OutboxBytes, st.Dropped = s.outbox.live, s.outbox.bytes, s.outbox.dropped
+	return st
+}
+
+// Enqueue hands b to the store and empties it. It does not touch the disk, so
+// it may be called under the lock that guards the memories, which makes the
+// order of writes the order of decisions; Wait for the disk outside of it.
+func (s *Store) Enqueue(b *Batch) Ticket {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return Ticket{err: ErrClosed}
+	}
+	if s.opt.ReadOnly {
+		return Ticket{err: ErrReadOnly}
+	}
+	if b.Empty() {
+		return Ticket{} // nothing new: nothing to wait for
+	}
+	first, n := s.outbox.nextID+1, len(b.alerts)
+	for i := range b.alerts {
+		for _, id := range s.outbox.add(&b.alerts[i]) {
+			b.acks = append(b.acks, id)
+		}
+	}
+	for _, id := range b.acks {
+		s.outbox.remove(id)
+	}
+	j := &job{batch: b.take()}
+	b.firstID, b.ids = first, n
+	for _, m := range j.batch.metas {
+		for id, r := range s.rules {
+			if r.Num == m.rule {
+				r.Meta = m.meta
+				j.rules = append(j.rules, id)
+			}
+		}
+	}
+	return s.hand(j)
+}
+
+// hand puts a job in the queue. s.mu is held.
+func (s *Store) hand(j *job) Ticket {
+	if s.folder == nil {
+		return Ticket{gen: s.gen}
+	}
+	s.gen++
+	j.gen = s.gen
+	s.queue = append(s.queue, j)
+	s.queued += len(j.batch.ops)
+	s.foldQueue()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	return Ticket{gen: j.gen}
+}
+
+// Wait waits until the batch behind t, and all before it, are durable. See
+// Commit for what it returns.
+func (s *Store) Wait(ctx context.Context, t Ticket) error {
+	if t.err != nil {
+		return t.err
+	}
+	for {
+		s.mu.Lock()
+		done, failed, changed := s.done >= t.gen, s.failed, s.changed
+		s.mu.Unlock()
+		if done {
+			return nil
+		}
+		if failed != nil {
+			return fmt.Errorf("%w: %w", ErrOwed, failed)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ErrPending, ctx.Err())
+		case <-s.stopped:
+			s.mu.Lock()
+			done = s.done >= t.gen
+			s.mu.Unlock()
+			if done {
+				return nil
+			}
+			return ErrClosed
+		}
+	}
+}
+
+// foldQueue merges the queue into one job once it is long, so that what is owed
+// to a dead disk is bounded by what is in memory: of each tuple the last write
+// counts, and a tuple that came and went meanwhile counts not at all. Merging
+// waits until the queue has doubled, which keeps the cost of each job constant.
+func (s *Store) foldQueue() {
+	const jobs, ops = 64, 4096
+	if len(s.queue) <= jobs || s.queued < max(2*len(s.queue[0].batch.ops), ops) && len(s.queue) <= jobs*16 {
+		return
+	}
+	type key struct {
+		rule uint32
+		seq  uint64
+	}
+	sum := &job{gen: s.queue[len(s.queue)-1].gen, batch: &Batch{}}
+	place := make(map[key]int)
+	rules := make(map[string]bool)
+	alerts := make(map[uint64]int)
+	out := sum.batch
+	for _, j := range s.queue {
+		b := j.batch
+		for i := range b.ops {
+			op := b.ops[i]
+			k := key{op.rule, op.seq}
+			at, again := place[k]
+			if !again {
+				at = len(out.ops)
+				place[k] = at
+				out.ops = append(out.ops, tupleOp{})
+			} else {
+				op.fresh = out.ops[at].fresh
+			}
+			if op.n > 0 {
+				v := b.value(&op)
+				op.off = uint32(len(out.arena))
+				out.arena = append(out.arena, v...)
+			}
+			out.ops[at] = op
+		}
+		for _, a := range b.alerts {
+			alerts[a.ID] = len(out.alerts)
+			out.alerts = append(out.alerts, a)
+		}
+		for _, id := range b.acks {
+			if i, ok := alerts[id]; ok {
+				out.alerts[i] = OutboxEntry{} // dropped below
+			}
+		}
+		out.acks = append(out.acks, b.acks...)
+		for _, id := range j.rules {
+			if !rules[id] {
+				rules[id] = true
+				sum.rules = append(sum.rules, id)
+			}
+		}
+		sum.drop = append(sum.drop, j.drop...)
+	}
+	// What was rewritten several times is in the arena several times, and a
+	// tuple that never was on disk needs no deletion; so once more, tightly.
+	tight := &Batch{acks: out.acks}
+	for i := range out.ops {
+		op := out.ops[i]
+		if op.n == 0 && op.fresh {
+			continue
+		}
+		if op.n > 0 {
+			v := out.value(&op)
+			op.off = uint32(len(tight.arena))
+			tight.arena = append(tight.arena, v...)
+		}
+		tight.ops = append(tight.ops, op)
+	}
+	for _, a := range out.alerts {
+		if a.ID != 0 {
+			tight.alerts = append(tight.alerts, a)
+		}
+	}
+	sum.batch = tight
+	s.queue, s.queued = []*job{sum}, len(tight.ops)
+}
+
+// committer writes what is in the queue, all of it in one transaction, until
+// Close; after an error it waits, longer each time, and tries again with the
+// file opened anew.
+func (s *Store) committer() {
+	defer close(s.stopped)
+	defer s.folder.release()
+	defer func() {
+		s.io.Lock()
+		defer s.io.Unlock()
+		s.closeFile()
+	}()
+	backoff := s.opt.minBackoff
+	for {
+		quit := false
+		select {
+		case <-s.wake:
+		case <-s.quit:
+			quit = true
+		}
+		err := s.flush()
+		if quit {
+			return
+		}
+		if err == nil {
+			backoff = s.opt.minBackoff
+			continue
+		}
+		timer := time.NewTimer(backoff)
+		select {
+		case <-timer.C:
+		case <-s.quit: // one last try, at once
+		}
+		timer.Stop()
+		backoff = min(backoff*2, s.opt.maxBackoff)
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// flush writes what is in the queue.
+func (s *Store) flush() error {
+	s.mu.Lock()
+	s.flight, s.queue, s.queued = s.queue, nil, 0
+	jobs := s.flight
+	records := make(map[string]ruleRecord)
+	for _, j := range jobs {
+		for _, id := range j.rules {
+			if r := s.rules[id]; r != nil {
+				records[id] = *r
+			}
+		}
+	}
+	last := uint64(s.nextNum)
+	s.mu.Unlock()
+	if len(jobs) == 0 {
+		return nil
+	}
+
+	start := time.Now()
+	s.io.Lock()
+	var r Report
+	err := s.reopen(&r)
+	if err == nil {
+		err = s.write(jobs, records, last)
+	}
+	if err != nil {
+		s.closeFile() // trust nothing that a failed write left behind
+	}
+	s.io.Unlock()
+
+	s.mu.Lock()
+	was := s.failed
+	if s.failed = err; err == nil {
+		s.done = jobs[len(jobs)-1].gen
+		s.stats.Commits++
+		s.stats.CommitTime += time.Since(start)
+	} else {
+		s.stats.Errors++
+		s.queue = append(jobs, s.queue...)
+		for _, j := range jobs {
+			s.queued += len(j.batch.ops)
+		}
+	}
+	s.flight = nil
+	close(s.changed)
+	s.changed = make(chan struct{})
+	s.mu.Unlock()
+
+	switch {
+	case r.Reason != "":
+		s.opt.Logf("the state file was replaced while in use: %s; the old one is %s; %d tuples could be read back", r.Reason, r.MovedTo, r.Tuples)
+	case r.Fresh:
+		s.opt.Logf("the state file was gone and is made anew")
+	}
+	switch {
+	case err != nil && was == nil:
+		s.opt.Logf("writing the state failed: %v; detection goes on from memory, and what is owed will be written when the disk is back", err)
+	case err == nil && was != nil:
+		s.opt.Logf("the state can be written again, nothing is owed any more")
+	}
+	return err
+}
+
+// reopen makes sure that the file is open and still the one in the folder, of
+// its full size: what bbolt would find out by way of a signal.
+func (s *Store) reopen(r *Report) error {
+	path := s.folder.file(stateName)
+	if s.db != nil {
+		have, err := s.file.Stat()
+		if err != nil {
+			return err
+		}
+		want, err := os.Lstat(path)
+		if err == nil && os.SameFile(have, want) && have.Size() >= s.least() {
+			return nil
+		}
+		s.closeFile()
+	}
+	if err := s.opt.fault("reopen"); err != nil {
+		return err
+	}
+	return s.openState(r)
+}
+
+// least returns the size that the file must have at least: what its last
+// transaction uses.
+func (s *Store) least() int64 {
+	f, err := openPages(s.file, 1<<62)
+	if err != nil {
+		return 1 << 62
+	}
+	return int64(f.hwm) * int64(f.pageSize)
+}
+
+// write runs the one transaction. A panic of bbolt, which is how it says that a
+// page is not what it should be, becomes an error.
+func (s *Store) write(jobs []*job, records map[string]ruleRecord, lastNum uint64) (err error) {
+	var tx *bolt.Tx
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", ErrCorrupt, p)
+		}
+		if err != nil && tx != nil {
+			s.abandon(tx)
+		}
+	}()
+	if err := s.opt.fault("begin"); err != nil {
+		return err
+	}
+	if tx, err = s.db.Begin(true); err != nil {
+		return err
+	}
+	if err := s.apply(tx, jobs, records, lastNum); err != nil {
+		return err
+	}
+	if err := s.opt.fault("commit"); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	return s.opt.fault("committed")
+}
+
+// abandon rolls a failed transaction back. Where even that panics, bbolt's
+// write lock stays taken for good, so the database is let go without closing
+// it; the lock on its file goes with the descriptor.
+func (s *Store) abandon(tx *bolt.Tx) {
+	defer func() {
+		if recover() != nil {
+			syscall.Close(int(s.file.Fd()))
+			s.db, s.file = nil, nil
+		}
+	}()
+	if err := tx.Rollback(); err != nil && !errors.Is(err, bolt.ErrTxClosed) {
+		s.opt.Logf("rolling a transaction back: %v", err)
+	}
+}
+
+// apply puts the jobs, in order, into the transaction.
+func (s *Store) apply(tx *bolt.Tx, jobs []*job, records map[string]ruleRecord, lastNum uint64) error {
+	rules, outbox := tx.Bucket([]byte(bucketRules)), tx.Bucket([]byte(bucketOutbox))
+	if rules == nil || outbox == nil {
+		return fmt.Errorf("%w: a bucket is gone", ErrCorrupt)
+	}
+	outbox.FillPercent = 1
+	for id := range records {
+		if err := putRule(tx, rules, id, records[id]); err != nil {
+			return err
+		}
+	}
+	if len(records) > 0 && rules.Sequence() < lastNum {
+		if err := rules.SetSequence(lastNum); err != nil {
+			return err
+		}
+	}
+	tuples := tupleWriter{tx: tx, buckets: make(map[uint32]*bolt.Bucket)}
+	for _, j := range jobs {
+		if err := tuples.write(j.batch); err != nil {
+			return err
+		}
+		for i := range j.batch.alerts {
+			a := &j.batch.alerts[i]
+			k := alertKey(a.ID)
+			if err := outbox.Put(k[:], appendAlert(nil, a)); err != nil {
+				return err
+			}
+			if outbox.Sequence() < a.ID {
+				if err := outbox.SetSequence(a.ID); err != nil {
+					return err
+				}
+			}
+		}
+		for _, id := range j.batch.acks {
+			k := alertKey(id)
+			if err := outbox.Delete(k[:]); err != nil {
+				return err
+			}
+		}
+		for _, num := range j.drop {
+			err := tx.DeleteBucket([]byte(tupleBucketName(num)))
+			if err != nil && !errors.Is(err, bolt.ErrBucketNotFound) {
+				return err
+			}
+			delete(tuples.buckets, num)
+		}
+	}
+	return tuples.close()
+}
+
+func putRule(tx *bolt.Tx, rules *bolt.Bucket, id string, r ruleRecord) error {
+	v, err := encodeRule(id, &r)
+	if err != nil {
+		return err
+	}
+	if err := rules.Put([]byte(id), v); err != nil {
+		return err
+	}
+	name := []byte(tupleBucketName(r.Num))
+	if tx.Bucket(name) != nil {
+		return nil
+	}
+	b, err := tx.CreateBucket(name)
+	if err != nil {
+		return err
+	}
+	label, err := encodeRule(keyRule, r.label())
+	if err != nil {
+		return err
+	}
+	return b.Put([]byte(keyRule), label)
+}
+
+// tupleWriter writes tuples to the buckets of their rules.
+type tupleWriter struct {
+	tx      *bolt.Tx
+	buckets map[uint32]*bolt.Bucket
+	last    map[uint32]uint64
+}
+
+func (w *tupleWriter) write(batch *Batch) error {
+	var b *bolt.Bucket
+	var rule uint32
+	for i := range batch.ops {
+		op := &batch.ops[i]
+		if b == nil || op.rule != rule {
+			var ok bool
+			rule = op.rule
+			if b, ok = w.buckets[rule]; !ok {
+				if b = w.tx.Bucket([]byte(tupleBucketName(rule))); b != nil {
+					b.FillPercent = 1 // new tuples are appended: fill the pages
+				}
+				w.buckets[rule] = b
+			}
+		}
+		if b == nil {
+			continue // a rule that is gone: nobody misses its tuples
+		}
+		k := tupleKey(rule, op.seq)
+		var err error
+		if op.n == 0 {
+			err = b.Delete(k[:])
+		} else {
+			err = b.Put(k[:], batch.value(op))
+		}
+		if err != nil {
+			return err
+		}
+		if op.fresh {
+			if w.last == nil {
+				w.last = make(map[uint32]uint64)
+			}
+			w.last[rule] = max(w.last[rule], op.seq)
+		}
+	}
+	return nil
+}
+
+// close notes the highest sequence numbers, so that none is given out twice.
+func (w *tupleWriter) close() error {
+	for rule, seq := range w.last {
+		if b := w.buckets[rule]; b != nil && b.Sequence() < seq {
+			if err := b.SetSequence(seq); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// dropOrphans has tuple buckets that no rule refers to any more deleted.
+func (s *Store) dropOrphans() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	used := make(map[uint32]bool)
+	for _, r := range s.rules {
+		used[r.Num] = true
+	}
+	var drop []uint32
+	for num := range s.sizes {
+		if !used[num] {
+			drop = append(drop, num)
+			delete(s.sizes, num)
+		}
+	}
+	if len(drop) > 0 {
+		s.hand(&job{batch: &Batch{}, drop: drop})
+	}
+}
+
+// Close writes what is owed, for CloseTimeout at most, and gives the folder
+// back. If the disk does not answer in that time, the file stays locked until
+// it does, and the error says what was not written.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.mu.Unlock()
+	close(s.quit)
+	timer := time.NewTimer(s.opt.CloseTimeout)
+	defer timer.Stop()
+	var hung bool
+	select {
+	case <-s.stopped:
+	case <-timer.C:
+		hung = true
+	}
+	st := s.Stats()
+	switch {
+	case s.folder == nil:
+		return nil
+	case hung:
+		return fmt.Errorf("%w: closing the state: %d tuples and %d alerts are not written", ErrPending, st.OwedTuples, st.OwedAlerts)
+	case st.OwedTuples+st.OwedAlerts > 0:
+		return fmt.Errorf("%w: closing the state: %d tuples and %d alerts are lost: %w", ErrOwed, st.OwedTuples, st.OwedAlerts, st.LastError)
+	}
+	return nil
+}

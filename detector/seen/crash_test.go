@@ -1,0 +1,5 @@
+package seen
+
+const crashEnv = "SEEN_CRASH_DIR"
+
+func crashChild() {}
