@@ -53,7 +53,7 @@ func (n instanceName) shown() string {
 // matchRule is what an output matches. Both are zero when it is unknown.
 type matchRule struct {
 	text  string // Match
-	regex bool   // there is a Match_Regex
+	regex bool   // there is no Match, but a Match_Regex, whose text core drops
 }
 
 // instanceMemory is a copy of the first bytes of an instance's structure.
@@ -86,20 +86,21 @@ func (in *instanceMemory) word(i int) uint64 {
 
 // match returns the output's Match. The first pointer within four words of
 // the anchor decides: a text is the Match, anything else would be the
-// Match_Regex of an output without Match.
+// Match_Regex of an output without Match. The integers before it can look
+// like a pointer (a retry limit of -1 does), but point to nothing.
 func (in *instanceMemory) match() matchRule {
 	if in.anchor < 0 {
 		return matchRule{}
 	}
 	for i := in.anchor + 1; i <= in.anchor+4; i++ {
 		w := in.word(i)
-		if !pointerLike(w) {
+		if !in.readable(w) {
 			continue
 		}
 		if text := in.text(w); text != "" {
-			return matchRule{text, in.regexLike(in.word(i + 1))}
+			return matchRule{text: text}
 		}
-		return matchRule{"", in.word(i-1) == 0 && in.regexLike(w)}
+		return matchRule{regex: in.word(i-1) == 0 && in.regexLike(w)}
 	}
 	return matchRule{}
 }
@@ -155,12 +156,17 @@ func (in *instanceMemory) text(p uint64) string {
 
 // regexLike tells whether p can be a struct flb_regex: a pointer to a pointer.
 func (in *instanceMemory) regexLike(p uint64) bool {
-	var first, pointed [wordBytes]byte
+	var first [wordBytes]byte
 	if !pointerLike(p) || p%wordBytes != 0 || in.read(p, first[:]) != wordBytes {
 		return false
 	}
 	q := binary.NativeEndian.Uint64(first[:])
-	return pointerLike(q) && q%wordBytes == 0 && in.read(q, pointed[:]) == wordBytes
+	return q%wordBytes == 0 && in.readable(q)
+}
+
+func (in *instanceMemory) readable(p uint64) bool {
+	var word [wordBytes]byte
+	return pointerLike(p) && in.read(p, word[:]) == wordBytes
 }
 
 func pointerLike(w uint64) bool { return w >= minPointer && w < maxPointer }
