@@ -106,18 +106,18 @@ func (g *Governor) Restore(state []byte) error {
 	return nil
 }
 
-// State returns what Restore takes, and whether it has changed since State
-// was last called.
-func (g *Governor) State() (state []byte, changed bool) {
-	changed, g.dirty = g.dirty, false
+// State returns what Restore takes. It is to be kept whenever Changed says so.
+func (g *Governor) State() []byte {
+	g.dirty = false
 	state, err := jsoniter.ConfigCompatibleWithStandardLibrary.Marshal(g.s)
 	if err != nil {
-		return nil, changed // cannot be: there is nothing but numbers and strings in it
+		return nil // cannot be: there is nothing but finite numbers and text in it
 	}
-	return state, changed
+	return state
 }
 
-// Changed tells whether State has something new to say.
+// Changed tells whether State has something new to say since it was last
+// called.
 func (g *Governor) Changed() bool { return g.dirty }
 
 // Matched notes a match at the time at (of the event, unix ms): the first one

@@ -14,7 +14,7 @@ import (
 // are those of package record's Decode, and share nothing with the event.
 //
 // Source: the Kubernetes integration, data_stream/audit_logs, ingest pipeline.
-func (r *Reader) Document(ev *Event) (map[string]any, error) {
+func (ev *Ref) Document() (map[string]any, error) {
 	doc, err := decodeMap(ev.format, ev.span)
 	if err != nil {
 		return nil, err

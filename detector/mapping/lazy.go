@@ -66,7 +66,8 @@ func (p *Plan) addSpan(path string) record.Field {
 // runs only for events that everything else in a query let through.
 func (r *Reader) Fill(v *record.View, f record.Field) {
 	pattern := r.plan.lazies[f-record.FirstLazy].pattern
-	doc, err := r.Document(&r.ev)
+	ref := r.ev.Ref()
+	doc, err := ref.Document()
 	if err != nil {
 		return // counted when the event was scanned
 	}

@@ -25,6 +25,7 @@ type Event struct {
 	span   []byte // the event
 	aks    []byte // Azure's envelope around it, if any
 	aksFmt record.Format
+	moved  bool // span lies in the reader's own memory
 }
 
 // Raw tells whether the event is a raw Kubernetes audit event.
@@ -259,7 +260,7 @@ func (r *Reader) innerText(f record.Format, s string, layer int, h Handler) {
 	b := val.Bytes()
 	if f == record.JSON {
 		r.texts[layer] = append(r.texts[layer][:0], b...)
-		b = r.texts[layer]
+		b, r.ev.moved = r.texts[layer], true
 	}
 	_ = r.text(b, layer+1, h) // told to Skip
 }
@@ -285,7 +286,7 @@ func (r *Reader) azure(f record.Format, b []byte, h Handler) {
 		inner, innerFmt = v.At(i).Bytes(), record.JSON
 		if f == record.JSON {
 			r.texts[maxLayers] = append(r.texts[maxLayers][:0], inner...)
-			inner = r.texts[maxLayers]
+			inner, r.ev.moved = r.texts[maxLayers], true
 		}
 	} else if i := v.Slot(m.logMap); i != 0 {
 		inner = v.At(i).Bytes()
@@ -382,4 +383,26 @@ func union(v *record.View, u *slotUnion) {
 			v.PushSlot(u.dst, val)
 		}
 	}
+}
+
+// Ref is an event that can be kept after the call that handed it over, for
+// Document: as long as the chunk or line that it was read from.
+type Ref struct {
+	Record, Item int
+
+	shape  shape
+	format record.Format
+	span   []byte
+	aks    []byte
+	aksFmt record.Format
+}
+
+// Ref returns a reference to the event.
+func (e *Event) Ref() Ref {
+	ref := Ref{Record: e.Record, Item: e.Item, shape: e.shape, format: e.format, span: e.span, aks: e.aks, aksFmt: e.aksFmt}
+	if e.moved {
+		// Text out of text lies in the reader's memory, which is used again.
+		ref.span, ref.aks = bytes.Clone(e.span), bytes.Clone(e.aks)
+	}
+	return ref
 }

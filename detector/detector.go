@@ -1,0 +1,297 @@
+package detector
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"fluent-bit-newterms/detector/rule"
+	"fluent-bit-newterms/detector/seen"
+	"fluent-bit-newterms/detector/sink"
+)
+
+// Detector is one instance of the output: an Engine with its state on disk,
+// and the ways out for its alerts. Flush may be called by several threads.
+type Detector struct {
+	config   *Config
+	host     Host
+	where    Where
+	store    *seen.Store
+	engine   *Engine
+	delivery *delivery
+	notes    *notes
+	meters   *meters
+
+	stop   chan struct{}
+	ticker sync.WaitGroup
+}
+
+// Open starts a detector from an output's properties. The error says which
+// property is wrong and what to do; nothing stays open then.
+func Open(g Getter, host Host, where Where) (*Detector, error) {
+	config, err := ParseConfig(g)
+	if err != nil {
+		return nil, err
+	}
+	set, err := config.loadRules()
+	if err != nil {
+		return nil, err
+	}
+	d := &Detector{config: config, host: host, where: where, stop: make(chan struct{})}
+	d.notes = newNotes(host)
+	for _, w := range set.Warnings {
+		host.Log(LevelWarn, w.Error())
+	}
+	if s := set.SkippedSummary(); s != "" {
+		host.Log(LevelInfo, s)
+	}
+	// The hub is held until the detector is known to it, so that no input
+	// comes or goes unseen in between.
+	hub.mu.Lock()
+	defer hub.mu.Unlock()
+	if err := d.checkWaysOut(set.Rules); err != nil {
+		return nil, err
+	}
+	if err := d.start(set.Rules); err != nil {
+		return nil, err
+	}
+	hub.detectors = append(hub.detectors, d)
+	return d, nil
+}
+
+// loadRules loads the rules that the configuration names. An error is a list
+// of everything that is wrong with them.
+func (c *Config) loadRules() (*rule.Set, error) {
+	set := &rule.Set{}
+	if len(c.Rules) > 0 {
+		var err error
+		if set, err = rule.Load(c.Rules, rule.Options{Exceptions: c.Exceptions}); err != nil {
+			return nil, fmt.Errorf("property rules: %w", err)
+		}
+	}
+	if c.HasInline() {
+		r, err := rule.Inline(c.Inline)
+		if err != nil {
+			return nil, err
+		}
+		set.Rules = append(set.Rules, r)
+	}
+	set.Rules = slices.DeleteFunc(set.Rules, func(r *rule.Rule) bool { return !r.Enabled })
+	if len(set.Rules) == 0 {
+		return nil, fmt.Errorf("property rules: %s holds no new_terms rule that is enabled", strings.Join(c.Rules, ", "))
+	}
+	return set, nil
+}
+
+// checkWaysOut sees to it that every alert has somewhere to go, and that none
+// comes back in.
+func (d *Detector) checkWaysOut(rules []*rule.Rule) error {
+	c := d.config
+	if d.where.Match != "" && c.alertTagIs && d.caught(c.AlertTag) {
+		return fmt.Errorf("property alert_tag: %q is a tag that this output's own Match %q takes, so that alerts would raise alerts; choose another tag or a narrower Match",
+			c.AlertTag, d.where.Match)
+	}
+	for _, in := range hub.inputs {
+		if err := d.checkLoop(in.where.Tag); err != nil {
+			return err
+		}
+	}
+	if c.AlertFile != "" || c.AlertStdout {
+		return nil
+	}
+	if len(hub.inputs) == 0 {
+		return errors.New("alerts have nowhere to go: add an [INPUT] with Name newterms_alerts and a Tag (and list out_newterms.so twice under [PLUGINS]), or set alert_file or alert_stdout on this output")
+	}
+	for _, r := range rules {
+		taken := slices.ContainsFunc(hub.inputs, func(in *Input) bool {
+			return severityRank(r.Severity) >= in.least && in.takesRule(r.ID, r.Name)
+		})
+		if !taken {
+			return fmt.Errorf("alerts of rule %q (%s, severity %s) have nowhere to go: no newterms_alerts input takes them by its rules and min_severity; widen one, add another, or set alert_file or alert_stdout on this output",
+				r.Name, r.ID, r.Severity)
+		}
+	}
+	return nil
+}
+
+// checkLoop refuses an input's tag that this detector's own Match takes.
+func (d *Detector) checkLoop(tag string) error {
+	if tag == "" || d.where.Match == "" || !d.caught(tag) {
+		return nil
+	}
+	return fmt.Errorf("the Tag %q of a newterms_alerts input is one that the Match %q of output %s takes, so that alerts would raise alerts; choose another Tag or a narrower Match",
+		tag, d.where.Match, d.where.name())
+}
+
+func (d *Detector) caught(tag string) bool {
+	if !d.where.MatchRegex {
+		return caughtBy(d.where.Match, tag)
+	}
+	re, err := regexp.Compile(d.where.Match)
+	return err == nil && re.MatchString(tag)
+}
+
+// start opens the state, the sinks and the engine.
+func (d *Detector) start(rules []*rule.Rule) (err error) {
+	began := time.Now()
+	c := d.config
+	if err := freePath(c.StatePath); err != nil {
+		return err
+	}
+	store, report, err := seen.Open(c.StatePath, seen.Options{
+		Logf: func(format string, args ...any) { d.host.Log(LevelWarn, "state: "+fmt.Sprintf(format, args...)) },
+	})
+	if err != nil {
+		return fmt.Errorf("property state_path: %w", err)
+	}
+	d.store = store
+	defer func() {
+		if err != nil {
+			_ = store.Close()
+		}
+	}()
+	for _, note := range report.Notes {
+		d.host.Log(LevelWarn, "state: "+note)
+	}
+	var sinks []sink.Sink
+	if c.AlertFile != "" {
+		f, err := sink.OpenFile(c.AlertFile)
+		if err != nil {
+			return fmt.Errorf("property alert_file: %w", err)
+		}
+		sinks = append(sinks, f)
+	}
+	if c.AlertStdout {
+		sinks = append(sinks, sink.NewWriter("the standard output", os.Stdout))
+	}
+	d.delivery = newDelivery(store, d.host.Log, sinks)
+	defer func() {
+		if err != nil {
+			d.delivery.close()
+		}
+	}()
+	for _, in := range hub.inputs {
+		d.delivery.addInput(in)
+	}
+	d.engine = NewEngine(EngineOptions{
+		Mapping: c.Mapping, MaxTerms: c.MaxTerms, Learn: c.Learn, MaxAlerts: c.MaxAlerts, Interval: c.Interval,
+		Instance: d.where.name(), AlertTag: c.AlertTag,
+		Alert: d.delivery.add,
+		Skip:  d.notes.skipped,
+	}, store)
+	notes, err := d.engine.SetRules(rules)
+	for _, note := range notes {
+		d.host.Log(LevelWarn, note)
+	}
+	if err != nil {
+		return err
+	}
+	owed := 0
+	err = store.Outbox(func(e seen.OutboxEntry) error {
+		owed++
+		d.delivery.add(&Alert{OutboxEntry: e, RuleName: d.engine.ruleName(e.Rule)})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	d.meters = newMeters(d)
+	d.host.Log(LevelInfo, fmt.Sprintf("%s; %s known; %s to deliver; state in %s; started in %s",
+		count(len(rules), "rule"), count(d.engine.Known(), "tuple"), count(owed, "alert"), c.StatePath, time.Since(began).Round(time.Millisecond)))
+	d.ticker.Go(d.tick)
+	return nil
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// freePath refuses a state path that another instance of this process has:
+// the lock on the file would tell the processes apart, but not say which
+// instance it is.
+func freePath(path string) error {
+	want, err := filepath.Abs(path)
+	if err != nil {
+		return fmt.Errorf("property state_path: %w", err)
+	}
+	for _, d := range hub.detectors {
+		if have, err := filepath.Abs(d.config.StatePath); err == nil && have == want {
+			return fmt.Errorf("property state_path: %s is in use by output %s; give each newterms output a state_path of its own", path, d.where.name())
+		}
+	}
+	return nil
+}
+
+// Flush takes a chunk. Its answer is always OK: what is wrong with a chunk
+// will be wrong with it the next time, and what the disk could not take is
+// kept in memory.
+func (d *Detector) Flush(tag string, chunk []byte) Code {
+	if d.alertsTag(tag) {
+		d.notes.loop(tag)
+		return OK
+	}
+	owed, err := d.engine.Chunk(tag, chunk)
+	if err != nil {
+		d.notes.malformed(tag, err)
+	}
+	d.notes.disk(owed)
+	return OK
+}
+
+// alertsTag tells whether a tag is that of an input which this detector's
+// alerts go to: where the Match could not be read at the start, alerts that
+// come back are noticed here.
+func (d *Detector) alertsTag(tag string) bool {
+	if d.where.Match != "" {
+		return false
+	}
+	hub.mu.Lock()
+	defer hub.mu.Unlock()
+	return slices.ContainsFunc(hub.inputs, func(in *Input) bool { return in.where.Tag == tag && tag != "" })
+}
+
+// tick does what has to be done without a flush: summaries, acknowledgements,
+// metrics.
+func (d *Detector) tick() {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-d.stop:
+			return
+		case <-t.C:
+		}
+		d.engine.Tick()
+		if err := d.delivery.ack(); err != nil {
+			d.notes.disk(err)
+		}
+		d.meters.update()
+		d.notes.flush()
+	}
+}
+
+// Close delivers what it can in a few seconds, writes what is owed and gives
+// up the state. Alerts that have not left stay in the outbox.
+func (d *Detector) Close() error {
+	hub.mu.Lock()
+	hub.detectors = slices.DeleteFunc(hub.detectors, func(other *Detector) bool { return other == d })
+	hub.mu.Unlock()
+	close(d.stop)
+	d.ticker.Wait()
+	d.delivery.close()
+	d.meters.update()
+	d.notes.flush()
+	if err := d.store.Close(); err != nil {
+		return fmt.Errorf("closing the state: %w", err)
+	}
+	return nil
+}
