@@ -77,7 +77,7 @@ var multiFields = []struct {
 	{".caseless", func(record.Type) record.Type { return record.Caseless }},
 	{".text", func(record.Type) record.Type { return record.Text }},
 	{".keyword", func(base record.Type) record.Type {
-		if base == record.Text || base == record.Caseless {
+		if base == record.Text {
 			return record.Keyword
 		}
 		return base

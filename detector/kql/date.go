@@ -93,8 +93,8 @@ func parseDate(s string) (span, bool) {
 	if sp, ok := parseTime(s); ok {
 		return sp, true
 	}
-	n, ok := parseNumber(s)
-	if !ok || n.isFloat || n.magnitude > math.MaxInt64 {
+	n, ok := parseInteger(s)
+	if !ok || n.magnitude > math.MaxInt64 {
 		return span{}, false
 	}
 	at := int64(n.magnitude)

@@ -11,7 +11,8 @@ import (
 )
 
 // testEnv is an Env over documents decoded to map[string]any, and fills
-// Views of them. Plain fields count from 1, lazy ones from firstLazyField.
+// Views of them. Plain fields count from 1, lazy ones from record.FirstLazy:
+// patterns are even, nested fields odd.
 type testEnv struct {
 	types    map[string]record.Type
 	prefix   string // of the nested field that the Env is for, with a dot
@@ -19,8 +20,6 @@ type testEnv struct {
 	patterns []FieldName
 	nested   []*testEnv
 }
-
-const firstLazyField = 2000
 
 func newTestEnv(types map[string]record.Type) *testEnv {
 	return &testEnv{types: types, fields: map[string]record.Field{}}
@@ -60,30 +59,29 @@ func (e *testEnv) Has(path string) bool {
 func (e *testEnv) Pattern(f FieldName) record.Field {
 	for i, p := range e.patterns {
 		if p.String() == f.String() {
-			return record.Field(firstLazyField + 2*i)
+			return record.FirstLazy + record.Field(2*i)
 		}
 	}
 	e.patterns = append(e.patterns, f)
-	return record.Field(firstLazyField + 2*(len(e.patterns)-1))
+	return record.FirstLazy + record.Field(2*(len(e.patterns)-1))
 }
 
 func (e *testEnv) Nested(path string) (record.Field, Env) {
 	full := e.prefix + path + "."
 	for i, n := range e.nested {
 		if n.prefix == full {
-			return record.Field(firstLazyField + 2*i + 1), n
+			return record.FirstLazy + record.Field(2*i+1), n
 		}
 	}
 	inner := newTestEnv(e.types)
 	inner.prefix = full
 	e.nested = append(e.nested, inner)
-	return record.Field(firstLazyField + 2*(len(e.nested)-1) + 1), inner
+	return record.FirstLazy + record.Field(2*len(e.nested)-1), inner
 }
 
 // view returns a View of doc, once all queries are compiled.
 func (e *testEnv) view(doc map[string]any) *record.View {
-	most := firstLazyField + 2*max(len(e.patterns), len(e.nested)) + 1
-	v := record.NewView(most, firstLazyField, testLazy{e, doc})
+	v := record.NewView(len(e.fields)+1, 2*max(len(e.patterns), len(e.nested)), testLazy{e, doc})
 	e.fill(v, doc)
 	return v
 }
@@ -116,7 +114,7 @@ type testLazy struct {
 }
 
 func (l testLazy) Fill(v *record.View, f record.Field) {
-	i := int(f - firstLazyField)
+	i := int(f - record.FirstLazy)
 	if i%2 != 0 {
 		return
 	}
@@ -130,7 +128,7 @@ func (l testLazy) Fill(v *record.View, f record.Field) {
 }
 
 func (l testLazy) Elements(_ *record.View, f record.Field) []*record.View {
-	inner := l.env.nested[int(f-firstLazyField)/2]
+	inner := l.env.nested[int(f-record.FirstLazy)/2]
 	path := strings.TrimSuffix(strings.TrimPrefix(inner.prefix, l.env.prefix), ".")
 	var views []*record.View
 	for _, element := range elements(l.doc, path) {

@@ -27,7 +27,7 @@ type existing struct{}
 func (existing) match(val *record.Value, _ *Memo) bool { return val.Kind != record.Null }
 func (existing) cost() int                             { return costOfExists }
 
-// anyText is exists for the text of a value.
+// anyText is a star within a wildcard of words: any text.
 type anyText struct{}
 
 func (anyText) matchText(string, *Memo) bool { return true }

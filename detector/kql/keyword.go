@@ -39,8 +39,6 @@ func newTextTest(operands []operand) textTest {
 			texts = append(texts, o.text)
 		case opWildcard:
 			patterns = append(patterns, newWildcard(o.parts))
-		case opExists:
-			tests = append(tests, anyText{})
 		case opRange:
 			tests = append(tests, textRange{o.op, o.text})
 		case opGlob:

@@ -137,7 +137,7 @@ func newLeaf(c condition, s scope) *leaf {
 }
 
 // newMatcher returns the matcher of operands on a field of a type, nil if
-// they never match there.
+// they never match there. None of them is opExists.
 func newMatcher(typ record.Type, operands []operand) matcher {
 	switch typ {
 	case record.Caseless:

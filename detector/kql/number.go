@@ -145,24 +145,11 @@ func (n number) compare(o number) int {
 
 // parseNumber reads a decimal number: 443, -1.5, 1e3.
 func parseNumber(s string) (number, bool) {
-	digits, whole := s, true
-	negative := s != "" && s[0] == '-'
-	if negative || s != "" && s[0] == '+' {
-		digits = s[1:]
-	}
-	for i := 0; i < len(digits) && whole; i++ {
-		whole = digits[i] >= '0' && digits[i] <= '9'
-	}
-	if whole && digits != "" && len(digits) < 20 {
-		// 19 digits fit in 64 bits.
-		var v uint64
-		for i := 0; i < len(digits); i++ {
-			v = v*10 + uint64(digits[i]-'0')
-		}
-		return number{magnitude: v, negative: negative && v != 0}, true
+	if n, ok := parseInteger(s); ok {
+		return n, true
 	}
 	// Checked first, since the error of strconv is allocated.
-	if !isDecimal(digits) {
+	if !isDecimal(s) {
 		return number{}, false
 	}
 	f, err := strconv.ParseFloat(s, 64)
@@ -172,9 +159,35 @@ func parseNumber(s string) (number, bool) {
 	return floating(f)
 }
 
-// isDecimal reports whether s, which has no sign, is a decimal number with
-// perhaps a point and an exponent.
+// parseInteger reads an integer of up to 19 digits, which always fit in 64
+// bits.
+func parseInteger(s string) (number, bool) {
+	digits, negative := cutSign(s)
+	if digits == "" || len(digits) > 19 {
+		return number{}, false
+	}
+	var v uint64
+	for i := 0; i < len(digits); i++ {
+		c := digits[i]
+		if c < '0' || c > '9' {
+			return number{}, false
+		}
+		v = v*10 + uint64(c-'0')
+	}
+	return number{magnitude: v, negative: negative && v != 0}, true
+}
+
+func cutSign(s string) (rest string, negative bool) {
+	if s != "" && (s[0] == '-' || s[0] == '+') {
+		return s[1:], s[0] == '-'
+	}
+	return s, false
+}
+
+// isDecimal reports whether s is a decimal number, with perhaps a sign, a
+// point and an exponent.
 func isDecimal(s string) bool {
+	s, _ = cutSign(s)
 	digits, i := 0, 0
 	point := false
 	for ; i < len(s); i++ {

@@ -43,14 +43,12 @@ func newAnalysed(operands []operand) matcher {
 				case len(piece) == 1:
 					words = append(words, tokens(piece[0])...)
 				case strings.Join(piece, "") == "":
-					a.whole = append(a.whole, existing{})
+					a.whole = append(a.whole, keyword{anyText{}})
 				default:
 					patterns = append(patterns, newWildcard(lowerAll(piece)))
 				}
 			}
 			a.whole = append(a.whole, keyword{wildcards{newWildcard(o.parts)}})
-		case opExists:
-			a.whole = append(a.whole, existing{})
 		case opRange:
 			a.patterns = append(a.patterns, textRange{o.op, o.text})
 		case opGlob:
