@@ -73,8 +73,8 @@ func build(t table) *draft {
 	buildIdentity(t, r)
 	buildScore(t, r)
 	buildQuery(t, r)
-	buildTerms(t, r)
-	buildSchedule(t, r)
+	windowAt := buildTerms(t, r)
+	buildSchedule(t, r, windowAt)
 	buildSuppression(t, r)
 	buildOwn(t, r)
 	if threat, ok := t.get("threat").([]any); ok {
@@ -195,8 +195,9 @@ func buildQuery(t table, r *Rule) {
 //	field = "history_window_start"
 //	value = "now-10d"
 //
-// and Kibana in new_terms_fields and history_window_start.
-func buildTerms(t table, r *Rule) {
+// and Kibana in new_terms_fields and history_window_start. It returns the path
+// of the window.
+func buildTerms(t table, r *Rule) (windowAt string) {
 	fields, fieldsKey := t, "new_terms_fields"
 	window, windowKey := t, "history_window_start"
 	if terms, ok := t.sub("new_terms"); ok {
@@ -220,7 +221,7 @@ func buildTerms(t table, r *Rule) {
 	} else if !t.has("new_terms_fields") {
 		t.ignore("history_window_start")
 		t.missing("new_terms", "the fields whose combination is to be new: [rule.new_terms] with field and value")
-		return
+		return ""
 	}
 
 	r.Terms = fields.strs(fieldsKey)
@@ -240,26 +241,25 @@ func buildTerms(t table, r *Rule) {
 		case strings.TrimSpace(term) == "" || strings.ContainsRune(term, '*'):
 			fields.fail(elementPath(at, i), "name each field in full", "%q is no field name", term)
 		case slices.Contains(r.Terms[:i], term):
-			fields.warn(elementPath(at, i), "", "%s names %s twice", at, term)
+			fields.warn(elementPath(at, i), "", "%s names %q twice", at, term)
 		}
 	}
 
+	windowAt = window.at(windowKey)
 	r.HistoryWindowStart = window.str(windowKey)
-	if r.HistoryWindowStart == "" {
-		if !window.has(windowKey) {
-			window.missing(windowKey, `how far back a tuple counts as known, such as "now-10d"`)
-		} else if _, ok := window.get(windowKey).(string); ok {
-			window.fail(window.at(windowKey), "", `%s is empty; write a moment before now, such as "now-10d"`, window.at(windowKey))
+	switch _, isText := window.get(windowKey).(string); {
+	case !window.has(windowKey):
+		window.missing(windowKey, `how far back a tuple counts as known, such as "now-10d"`)
+	case isText:
+		var err error
+		if r.Window, err = ParseLookback(r.HistoryWindowStart); err != nil {
+			window.fail(windowAt, "", "%s: %v", windowAt, err)
 		}
-		return
 	}
-	var err error
-	if r.Window, err = ParseLookback(r.HistoryWindowStart); err != nil {
-		window.fail(window.at(windowKey), "", "%s: %v", window.at(windowKey), err)
-	}
+	return windowAt
 }
 
-func buildSchedule(t table, r *Rule) {
+func buildSchedule(t table, r *Rule, windowAt string) {
 	r.Interval = 5 * time.Minute
 	if text := t.str("interval"); text != "" {
 		span, err := ParseSpan(text)
@@ -281,19 +281,12 @@ func buildSchedule(t table, r *Rule) {
 			r.Lookback = span
 		}
 	}
-	if r.Window > 0 && r.Window <= max(r.Interval, r.Lookback) {
-		at := t.windowPath()
-		t.fail(at, "", "the history window (%s) must be longer than the interval (%s) and reach back further than from (%s)",
+	// A window of 0 is one that is missing or does not parse, or "now".
+	now := strings.TrimSpace(r.HistoryWindowStart) == "now"
+	if (r.Window > 0 || now) && r.Window <= max(r.Interval, r.Lookback) {
+		t.fail(windowAt, "", "the history window (%s) must be longer than the interval (%s) and reach back further than from (%s)",
 			r.HistoryWindowStart, FormatSpan(r.Interval), FormatSpan(r.Lookback))
 	}
-}
-
-// windowPath returns the path of the history window in either form.
-func (t table) windowPath() string {
-	if t.has("new_terms") {
-		return t.at("new_terms") + ".history_window_start[0].value"
-	}
-	return t.at("history_window_start")
 }
 
 func buildSuppression(t table, r *Rule) {

@@ -73,7 +73,7 @@ func dsl(q table) kql.Node {
 		if !known {
 			hint = didYouMean(name, slices.Sorted(maps.Keys(clauses)))
 		}
-		q.failKey(q.at(name), hint, "%s: queries of kind %s are not supported", q.path, name)
+		q.failKey(q.at(name), hint, "%s: queries of kind %s are not supported", q.path, childPath("", name))
 		return nil
 	}
 	body, ok := q.sub(name)
@@ -328,7 +328,7 @@ func nestedClause(q table) kql.Node {
 	}
 	relative, foreign := relativeTo(path, node)
 	if foreign != "" {
-		q.fail(inner.path, "", "field %s is not within the nested field %s", foreign, path)
+		q.fail(inner.path, "", "field %q is not within the nested field %q", foreign, path)
 		return nil
 	}
 	return kql.Nested{Path: path, Node: relative}

@@ -62,7 +62,7 @@ func TestFilters(t *testing.T) {
 		"constant_score":     {`{"query":{"constant_score":{"filter":{"term":{"a":1}},"boost":1}}}`, `a: "1"`},
 		"nested":             {`{"query":{"nested":{"path":"a.b","query":{"bool":{"must":[{"term":{"a.b.c":1}},{"exists":{"field":"a.b.d"}}],"must_not":[{"wildcard":{"a.b.e":"f*"}}]}},"score_mode":"none"}}}`, `a.b: { c: "1" and d: * and not wildcard(e, "f*") }`},
 		"nested in nested":   {`{"query":{"nested":{"path":"a","query":{"nested":{"path":"a.b","query":{"term":{"a.b.c":1}}}}}}}`, `a: { b: { c: "1" } }`},
-		"nested, foreign":    {`{"query":{"nested":{"path":"a","query":{"term":{"b":1}}}}}`, `!field b is not within the nested field a`},
+		"nested, foreign":    {`{"query":{"nested":{"path":"a","query":{"term":{"b":1}}}}}`, `!field "b" is not within the nested field "a"`},
 		"combined, or":       {`{"meta":{"type":"combined","relation":"OR","params":[{"meta":{"negate":true},"query":{"exists":{"field":"a"}}},{"query":{"term":{"b":1}}}]},"query":{}}`, `not a: * or b: "1"`},
 		"combined, and":      {`{"meta":{"type":"combined","relation":"AND","negate":true,"params":[{"query":{"exists":{"field":"a"}}},{"query":{"term":{"b":1}}}]}}`, `not (a: * and b: "1")`},
 		"no query":           {`{"meta":{}}`, `!query is missing`},

@@ -92,7 +92,7 @@ func (in *inline) terms(c InlineConfig) {
 		case strings.ContainsAny(term, "* \t\r\n"):
 			in.fail("new_terms_fields", "name each field in full, separated by commas", "%q is no field name", term)
 		case slices.Contains(in.rule.Terms, term):
-			in.fail("new_terms_fields", "", "%s is named twice", term)
+			in.fail("new_terms_fields", "", "%q is named twice", term)
 		default:
 			in.rule.Terms = append(in.rule.Terms, term)
 		}

@@ -17,7 +17,7 @@ func TestPublicRepository(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(repo, "rules")); err != nil {
 		into := t.TempDir()
-		script := `git --git-dir="$1" archive HEAD rules rules_building_block | tar -x -C "$2"`
+		script := `git --git-dir="$1" archive HEAD rules rules_building_block detection_rules/etc/custom-consolidated-rules.ndjson | tar -x -C "$2"`
 		if out, err := exec.Command("sh", "-c", script, "sh", repo, into).CombinedOutput(); err != nil {
 			t.Logf("git archive: %v: %s", err, out)
 		}
@@ -29,6 +29,10 @@ func TestPublicRepository(t *testing.T) {
 	}
 	for _, w := range set.Warnings {
 		t.Errorf("warning: %v", w)
+	}
+	consolidated, err := Load([]string{filepath.Join(repo, "detection_rules/etc/custom-consolidated-rules.ndjson")}, Options{})
+	if err != nil || len(consolidated.Rules) == 0 || len(consolidated.Warnings) > 0 {
+		t.Errorf("the export: %d rules, warnings %v, error %v", len(consolidated.Rules), consolidated.Warnings, err)
 	}
 	if len(set.Rules) < 100 || !strings.Contains(set.SkippedSummary(), " eql") {
 		t.Errorf("%d rules loaded, %s: that is not the public repository", len(set.Rules), set.SkippedSummary())

@@ -162,12 +162,12 @@ func TestFormsInline(t *testing.T) {
 
 // TestFingerprint checks what the memory depends on, and what it does not.
 func TestFingerprint(t *testing.T) {
-	base := Inline1(t, InlineConfig{})
+	base := inlineRule(t, InlineConfig{})
 	same := map[string]*Rule{
-		"name, severity, score": Inline1(t, InlineConfig{RuleName: "other", Severity: "high", RiskScore: "3"}),
-		"window and interval":   Inline1(t, InlineConfig{HistoryWindow: "5d", Interval: "1m"}),
-		"layout":                Inline1(t, InlineConfig{Query: "a :\n\tb"}),
-		"id":                    Inline1(t, InlineConfig{RuleID: "mine"}),
+		"name, severity, score": inlineRule(t, InlineConfig{RuleName: "other", Severity: "high", RiskScore: "3"}),
+		"window and interval":   inlineRule(t, InlineConfig{HistoryWindow: "5d", Interval: "1m"}),
+		"layout":                inlineRule(t, InlineConfig{Query: "a :\n\tb"}),
+		"id":                    inlineRule(t, InlineConfig{RuleID: "mine"}),
 	}
 	for name, r := range same {
 		if r.Fingerprint() != base.Fingerprint() {
@@ -177,11 +177,11 @@ func TestFingerprint(t *testing.T) {
 	null := *base
 	null.MissingFields = NullTerm
 	other := map[string]*Rule{
-		"query":               Inline1(t, InlineConfig{Query: "a: c"}),
-		"quotes":              Inline1(t, InlineConfig{Query: `a: "b"`}),
-		"a field more":        Inline1(t, InlineConfig{NewTermsFields: "x,y,z"}),
-		"the order of fields": Inline1(t, InlineConfig{NewTermsFields: "y,x"}),
-		"fields run together": Inline1(t, InlineConfig{NewTermsFields: "xy"}),
+		"query":               inlineRule(t, InlineConfig{Query: "a: c"}),
+		"quotes":              inlineRule(t, InlineConfig{Query: `a: "b"`}),
+		"a field more":        inlineRule(t, InlineConfig{NewTermsFields: "x,y,z"}),
+		"the order of fields": inlineRule(t, InlineConfig{NewTermsFields: "y,x"}),
+		"fields run together": inlineRule(t, InlineConfig{NewTermsFields: "xy"}),
 		"missing fields":      &null,
 	}
 	for name, r := range other {
@@ -194,8 +194,8 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-// Inline1 makes an inline rule of which the test says only what matters.
-func Inline1(t *testing.T, c InlineConfig) *Rule {
+// inlineRule makes an inline rule of which the test says only what matters.
+func inlineRule(t *testing.T, c InlineConfig) *Rule {
 	t.Helper()
 	if c.Query == "" {
 		c.Query = "a: b"
