@@ -1,7 +1,5 @@
 package record
 
-import "unsafe"
-
 // Each calls fn with the bytes of every element of the array b, in order, or
 // with b itself if it is no array. It stops when fn returns false, and returns
 // false if b is broken; elements before the break have been seen.
@@ -11,6 +9,9 @@ func (f Format) Each(b []byte, fn func(element []byte) bool) bool {
 	}
 	n, i, isMap := container(b, 0)
 	if i < 0 || isMap {
+		if skip(b, 0) < 0 {
+			return false
+		}
 		fn(b)
 		return true
 	}
@@ -53,7 +54,3 @@ func eachJSON(b []byte, fn func(element []byte) bool) bool {
 		i = space(b, i)
 	}
 }
-
-// Bytes returns the bytes that a Span or String shares with its record. They
-// must not be written to.
-func (v *Value) Bytes() []byte { return unsafe.Slice(unsafe.StringData(v.Str), len(v.Str)) }

@@ -81,6 +81,10 @@ func BoolValue(b bool) Value {
 	return Value{Kind: Bool}
 }
 
+// Bytes returns the bytes that a Span or String shares with its record. They
+// must not be written to.
+func (v *Value) Bytes() []byte { return bytesOf(v.Str) }
+
 // Float returns the number that v holds, if v is a number.
 func (v *Value) Float() (float64, bool) {
 	switch v.Kind {
