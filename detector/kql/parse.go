@@ -198,9 +198,13 @@ func (p *parser) afterColon(start int, lit Literal) (Node, error) {
 		if field.IsPattern() {
 			return nil, p.errorAt(start, "the name of a nested field", "wildcards cannot stand before { }")
 		}
+		brace := p.pos
 		n, err := p.enclosed('{', '}', p.query)
 		if err != nil {
 			return nil, err
+		}
+		if m, ok := n.(Match); ok && m.Field.IsBare() && isLuceneRange(p.src[brace:p.pos]) {
+			return nil, p.errorAt(brace, "a query between { and }", hintRange)
 		}
 		return Nested{Path: field.Name, Node: n}, nil
 	}

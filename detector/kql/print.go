@@ -71,9 +71,9 @@ func appendNode(dst []byte, n Node) []byte {
 			dst = append(appendField(dst, field), ": ("...)
 			return append(appendValues(dst, n), ')')
 		}
-		return appendTree(dst, n, appendNode)
+		return appendTree(dst, n, false)
 	case Not:
-		return appendTree(dst, n, appendNode)
+		return appendTree(dst, n, false)
 	case All:
 		return append(dst, "*: *"...)
 	case Nested:
@@ -112,13 +112,20 @@ func appendValues(dst []byte, n Node) []byte {
 	if m, ok := n.(Match); ok {
 		return appendLiteral(dst, m.Value)
 	}
-	return appendTree(dst, n, appendValues)
+	return appendTree(dst, n, true)
 }
 
-// appendTree prints an And, Or or Not, with child for what is below it.
-func appendTree(dst []byte, n Node, child func([]byte, Node) []byte) []byte {
+// appendTree prints an And, Or or Not, of values only or of whole conditions.
+func appendTree(dst []byte, n Node, values bool) []byte {
 	operand := func(operand Node) {
-		if binding(operand) > binding(n) {
+		child, binds := appendValues, binding(operand)
+		if !values {
+			child = appendNode
+			if _, ok := sharedField(operand); ok && binds != bindNot {
+				binds = bindLeaf // field: (a or b) has parentheses of its own
+			}
+		}
+		if binds > binding(n) {
 			dst = child(dst, operand)
 			return
 		}
