@@ -157,7 +157,7 @@ func buildQuery(t table, r *Rule) {
 	}
 	var nodes []kql.Node
 	r.Query = t.str("query")
-	if !t.has("query") && !t.has("filters") {
+	if list, _ := t.get("filters").([]any); !t.has("query") && len(list) == 0 {
 		t.missing("query", `query = "*" matches every document`)
 	}
 	if t.has("query") {
@@ -196,7 +196,7 @@ func buildQuery(t table, r *Rule) {
 //	value = "now-10d"
 //
 // and Kibana in new_terms_fields and history_window_start. It returns the path
-// of the window.
+// of the window, "" if there is none that is sound.
 func buildTerms(t table, r *Rule) (windowAt string) {
 	fields, fieldsKey := t, "new_terms_fields"
 	window, windowKey := t, "history_window_start"
@@ -245,18 +245,19 @@ func buildTerms(t table, r *Rule) (windowAt string) {
 		}
 	}
 
-	windowAt = window.at(windowKey)
 	r.HistoryWindowStart = window.str(windowKey)
 	switch _, isText := window.get(windowKey).(string); {
 	case !window.has(windowKey):
 		window.missing(windowKey, `how far back a tuple counts as known, such as "now-10d"`)
 	case isText:
-		var err error
-		if r.Window, err = ParseLookback(r.HistoryWindowStart); err != nil {
-			window.fail(windowAt, "", "%s: %v", windowAt, err)
+		span, err := ParseLookback(r.HistoryWindowStart)
+		if err == nil {
+			r.Window = span
+			return window.at(windowKey)
 		}
+		window.fail(window.at(windowKey), "", "%s: %v", window.at(windowKey), err)
 	}
-	return windowAt
+	return ""
 }
 
 func buildSchedule(t table, r *Rule, windowAt string) {
@@ -281,9 +282,7 @@ func buildSchedule(t table, r *Rule, windowAt string) {
 			r.Lookback = span
 		}
 	}
-	// A window of 0 is one that is missing or does not parse, or "now".
-	now := strings.TrimSpace(r.HistoryWindowStart) == "now"
-	if (r.Window > 0 || now) && r.Window <= max(r.Interval, r.Lookback) {
+	if windowAt != "" && r.Window <= max(r.Interval, r.Lookback) {
 		t.fail(windowAt, "", "the history window (%s) must be longer than the interval (%s) and reach back further than from (%s)",
 			r.HistoryWindowStart, FormatSpan(r.Interval), FormatSpan(r.Lookback))
 	}

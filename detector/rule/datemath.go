@@ -105,8 +105,8 @@ func ParseLookback(text string) (time.Duration, error) {
 				return 0, fmt.Errorf("%q %w", text, errSpanTooLong)
 			}
 			// One number and one unit only: Elastic takes now-1d-12h, and
-			// neither now-1d12h nor now-1.5h.
-			if err != nil || strings.Trim(term[:len(term)-1], "0123456789") != "" {
+			// neither now-1d12h nor now-1.5h nor now-0.
+			if err != nil || unitLengths[term[len(term)-1]] == 0 || strings.Trim(term[:len(term)-1], "0123456789") != "" {
 				return bad("is no date math")
 			}
 			if sign == '+' {

@@ -66,6 +66,7 @@ func TestParseLookback(t *testing.T) {
 		{"now-10x", 0, "is no date math"},
 		{"now-1d12h", 0, "is no date math"},
 		{"now-1.5h", 0, "is no date math"},
+		{"now+0", 0, "is no date math"},
 		{"now-500ms", 0, "is no date math"},
 		{"now-7d/", 0, "rounds to no unit"},
 		{"now-7d/x", 0, "rounds to no unit"},

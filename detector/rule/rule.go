@@ -123,8 +123,8 @@ type RiskScoreMapping struct {
 	RiskScore    *int
 }
 
-// Fingerprint names what the rule's memory depends on: the canonical query
-// with its filters, the term fields in their order, and what a missing field
+// Fingerprint names what the rule's memory depends on: what the query and the
+// filters ask for, the term fields in their order, and what a missing field
 // means. When it changes, the tuples remembered no longer answer the rule's
 // question and are to be learnt anew.
 //
@@ -142,7 +142,7 @@ func (r *Rule) Fingerprint() string {
 		h.Write([]byte(s))
 	}
 	write("newterms/1")
-	write(r.Filter.String())
+	write(canonical(r.Filter))
 	for _, t := range r.Terms {
 		write(t)
 	}

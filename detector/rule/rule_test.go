@@ -114,7 +114,7 @@ func TestForms(t *testing.T) {
 			t.Errorf("got  %+v\nwant %+v", &got, want)
 		}
 	}
-	const filter = `event.category: authentication and (event.outcome: (success or failure)) and not wildcard(file.path, "c:\\\\windows\\\\*", case_insensitive)`
+	const filter = `event.category: authentication and event.outcome: (success or failure) and not wildcard(file.path, "c:\\\\windows\\\\*", case_insensitive)`
 	if got := a.Filter.String(); got != filter {
 		t.Errorf("the filter is %s, want %s", got, filter)
 	}
@@ -167,6 +167,7 @@ func TestFingerprint(t *testing.T) {
 		"name, severity, score": inlineRule(t, InlineConfig{RuleName: "other", Severity: "high", RiskScore: "3"}),
 		"window and interval":   inlineRule(t, InlineConfig{HistoryWindow: "5d", Interval: "1m"}),
 		"layout":                inlineRule(t, InlineConfig{Query: "a :\n\tb"}),
+		"repetition":            inlineRule(t, InlineConfig{Query: "a: b and a: b"}),
 		"id":                    inlineRule(t, InlineConfig{RuleID: "mine"}),
 	}
 	for name, r := range same {
@@ -237,6 +238,11 @@ func TestShippedRules(t *testing.T) {
 		seed.Severity != "low" || seed.RiskScore != 21 || seed.Interval != 5*time.Minute || seed.MaxSignals != 100 ||
 		seed.Name != "Kubernetes Unusual Decision by User Agent" {
 		t.Errorf("the rule seed is %+v", seed)
+	}
+	// Pinned: a memory on disk is good for as long as this stays the same.
+	const fingerprint = "f2d63a49020f1dfb7628ec77833e58eb"
+	if seed.Fingerprint() != fingerprint {
+		t.Errorf("the fingerprint of seed is %s, want %s", seed.Fingerprint(), fingerprint)
 	}
 }
 
