@@ -15,7 +15,7 @@ type wordClass uint8
 
 const (
 	classOther     wordClass = iota
-	classLetter              // ALetter and Hebrew_Letter
+	classLetter              // ALetter, and Hebrew_Letter without its rules for quotes
 	classDigit               // Numeric
 	classJoiner              // ExtendNumLet: _
 	classKatakana            // a run of these is a word
