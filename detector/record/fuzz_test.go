@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -32,7 +33,20 @@ func fuzzWanted() *wanted {
 
 // parseMsgpack is the slow decoder: it reads a value with tinylib/msgp and
 // returns what is left of b.
-func parseMsgpack(b []byte) (any, []byte, error) {
+func parseMsgpack(b []byte) (val any, rest []byte, err error) {
+	defer func() {
+		// Where int has 32 bits, msgp panics on lengths that do not fit one.
+		if p := recover(); p != nil {
+			if strconv.IntSize > 32 {
+				panic(p)
+			}
+			err = fmt.Errorf("msgp: %v", p)
+		}
+	}()
+	return parseValue(b)
+}
+
+func parseValue(b []byte) (any, []byte, error) {
 	if len(b) == 0 {
 		return nil, b, msgp.ErrShortBytes
 	}
@@ -65,7 +79,7 @@ func parseMsgpack(b []byte) (any, []byte, error) {
 		list := []any{}
 		for ; n > 0 && err == nil; n-- {
 			var e any
-			e, b, err = parseMsgpack(b)
+			e, b, err = parseValue(b)
 			list = append(list, e)
 		}
 		return list, b, err
@@ -74,10 +88,10 @@ func parseMsgpack(b []byte) (any, []byte, error) {
 		obj := object{}
 		for ; n > 0 && err == nil; n-- {
 			var e entry
-			if e.key, b, err = parseMsgpack(b); err != nil {
+			if e.key, b, err = parseValue(b); err != nil {
 				break
 			}
-			e.val, b, err = parseMsgpack(b)
+			e.val, b, err = parseValue(b)
 			obj = append(obj, e)
 		}
 		return obj, b, err

@@ -3,6 +3,7 @@ package record
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -93,7 +94,13 @@ func TestLyingLengths(t *testing.T) {
 				} {
 					w.view.Reset()
 					n, err := w.layout.ScanMsgpack(b, w.view)
+					if n > len(b) {
+						t.Errorf("% x: %d, %v", b, n, err)
+					}
 					tree, rest, slow := parseMsgpack(b)
+					if strconv.IntSize == 32 && len(length) == 4 {
+						continue // msgp reads them wrongly there
+					}
 					if _, isMap := tree.(object); slow == nil && isMap {
 						if err != nil || n != len(b)-len(rest) {
 							t.Errorf("% x: %d, %v; want %d", b, n, err, len(b)-len(rest))
