@@ -27,7 +27,6 @@ type host struct {
 	name    instanceName
 	prefix  string // as core starts its lines: [output:newterms:newterms.0]
 	metrics *metrics
-	panics  detector.Counter // nil if the host has no metrics
 
 	mu    sync.RWMutex     // held for writing only to detach
 	log   *C.struct_nt_log // nil once detached
@@ -46,9 +45,6 @@ func openHost(p *C.struct_nt_plugin, k kind) *host {
 	h.timer = time.AfterFunc(time.Hour, h.flushLog)
 	h.timer.Stop()
 	h.metrics = openMetrics(p, k, h)
-	if h.metrics != nil {
-		h.panics = h.metrics.Counter("panics_total", "Panics that were recovered; each is a bug.")
-	}
 	return h
 }
 
@@ -105,7 +101,7 @@ func (h *host) detach() {
 }
 
 func (h *host) countPanic() {
-	if h.panics != nil {
-		h.panics.Add(1)
+	if h.metrics != nil {
+		h.metrics.Counter("panics_total", "Panics that were recovered; each is a bug.").Add(1)
 	}
 }
