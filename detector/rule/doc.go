@@ -11,6 +11,10 @@
 //     items, then a line with counts),
 //   - an inline rule, from the output plugin's own properties ([Inline]).
 //
+// Exceptions come with an export, or as [[exception]] tables written by hand
+// (exceptions_toml.go); the value lists that they name are text files beside
+// them (valuelist.go).
+//
 // Nothing here evaluates an event: queries, filters and exceptions become
 // trees of package kql. All problems of all files are collected, each with
 // file, line and column, so that a person who fixes rules needs one run only.
