@@ -286,6 +286,10 @@ func (b *Batch) Line(line []byte, ns int64, index int) error {
 	return b.p.reader.Line(line, ns, index, b.p)
 }
 
+// Stamp says what time, in nanoseconds since the epoch, the next events have
+// that are looked for one and hold none.
+func (b *Batch) Stamp(ns int64) { b.p.lastTime = ns }
+
 // End decides about what the lines held; see Chunk.
 func (b *Batch) End(tag string) (owed error) {
 	b.e.count(b.p, b.s)
