@@ -78,7 +78,7 @@ func (s scope) simplify(e *expr) *expr {
 	case 1:
 		return kids[0]
 	}
-	slices.SortStableFunc(kids, func(a, b *expr) int { return a.cost() - b.cost() })
+	slices.SortStableFunc(kids, func(a, b *expr) int { return a.rank(e.op) - b.rank(e.op) })
 	return &expr{op: e.op, kids: kids}
 }
 
@@ -164,6 +164,16 @@ func (e *expr) key() string {
 		return "(" + strings.Join(keys, " & ") + ")"
 	}
 	return "(" + strings.Join(keys, " | ") + ")"
+}
+
+// rank orders the operands of an and or an or: what is cheap, and what is
+// likely to settle the matter, comes first.
+func (e *expr) rank(op exprOp) int {
+	rank := e.cost()
+	if op == opAnd && e.op == opLeaf && (e.negated || e.leaf.kind == leafExists) {
+		rank += 10 // most records have the field, or not this value of it
+	}
+	return rank
 }
 
 // cost is a guess at how long e takes, in nanoseconds. A test that another

@@ -11,12 +11,13 @@ import (
 
 // operand is one of the things that a condition compares a value with.
 type operand struct {
-	kind   operandKind
-	text   string // opWord, opPhrase and opRange; the pattern of opGlob
-	parts  []string
-	op     Op
-	folded bool // opGlob: in any letter case
-	list   *List
+	kind     operandKind
+	text     string   // opWord, opPhrase and opRange; the pattern of opGlob
+	parts    []string // opWildcard
+	onePiece bool     // opWildcard: white space is part of it, on analysed text too
+	op       Op       // opRange
+	folded   bool     // opGlob: in any letter case
+	list     *List    // opList
 }
 
 type operandKind uint8
@@ -58,15 +59,11 @@ func globOperand(g Glob) operand {
 	glob := compileGlob(g.Pattern)
 	if !g.CaseInsensitive {
 		if parts, ok := glob.parts(); ok && len(parts) > 1 {
-			return operand{kind: opWildcard, parts: parts, op: fromGlob}
+			return operand{kind: opWildcard, parts: parts, onePiece: true}
 		}
 	}
 	return operand{kind: opGlob, text: g.Pattern, folded: g.CaseInsensitive}
 }
-
-// fromGlob marks an opWildcard that a Glob was taken to: on analysed text its
-// pattern is one, white space or not.
-const fromGlob Op = 1
 
 // exact reports whether o is one exact value, on every type but Text.
 func (o operand) exact() bool { return o.kind == opWord || o.kind == opPhrase }
@@ -79,7 +76,7 @@ func (o operand) key(analysed bool) string {
 	}
 	switch kind {
 	case opWildcard:
-		return fmt.Sprintf("%d %d %q", kind, o.op, o.parts)
+		return fmt.Sprintf("%d %t %q", kind, o.onePiece, o.parts)
 	case opGlob:
 		return fmt.Sprintf("%d %t %q", kind, o.folded, o.text)
 	case opRange:

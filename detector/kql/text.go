@@ -69,7 +69,7 @@ func newAnalysed(operands []operand) matcher {
 
 // pieces returns the patterns of a wildcard, which white space separates.
 func pieces(o operand) [][]string {
-	if o.op == fromGlob {
+	if o.onePiece {
 		return [][]string{o.parts}
 	}
 	var all [][]string

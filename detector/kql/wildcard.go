@@ -65,6 +65,9 @@ func (ws wildcards) cost() int { return 2 + 8*len(ws) }
 // matchParts reports whether s fits a wildcard, given as the runs before,
 // between and after its stars.
 func matchParts(parts []string, s string) bool {
+	if len(parts) == 1 {
+		return s == parts[0]
+	}
 	first, last := parts[0], parts[len(parts)-1]
 	if len(s) < len(first)+len(last) || !strings.HasPrefix(s, first) || !strings.HasSuffix(s, last) {
 		return false
