@@ -165,8 +165,8 @@ func (in *instanceMemory) regexLike(p uint64) bool {
 }
 
 func (in *instanceMemory) readable(p uint64) bool {
-	var word [wordBytes]byte
-	return pointerLike(p) && in.read(p, word[:]) == wordBytes
+	var first [1]byte
+	return pointerLike(p) && in.read(p, first[:]) == len(first)
 }
 
 func pointerLike(w uint64) bool { return w >= minPointer && w < maxPointer }
