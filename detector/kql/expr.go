@@ -119,13 +119,13 @@ func fuseConditions(op exprOp, kids []*expr) []*expr {
 			continue
 		}
 		if i, ok := at[kid.cond.target]; ok {
-			both := *fused[i]
-			both.cond = both.cond.fuse(kid.cond)
-			fused[i] = &both
+			fused[i].cond.operands = append(fused[i].cond.operands, kid.cond.operands...)
 			continue
 		}
 		at[kid.cond.target] = len(fused)
-		fused = append(fused, kid)
+		own := *kid
+		own.cond.operands = slices.Clone(kid.cond.operands)
+		fused = append(fused, &own)
 	}
 	return fused
 }

@@ -96,12 +96,6 @@ type condition struct {
 	within *expr
 }
 
-// fuse returns the condition that holds when c or d does.
-func (c condition) fuse(d condition) condition {
-	c.operands = slices.Concat(c.operands, d.operands)
-	return c
-}
-
 // normal sorts the operands and drops doubles, and what existence makes
 // needless: every operand asks that a value be there.
 func (c condition) normal() condition {
