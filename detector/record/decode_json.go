@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -12,6 +13,9 @@ var jsonNumbers = jsoniter.Config{UseNumber: true}.Froze()
 
 func decodeJSON(b []byte) (any, error) {
 	var val any
+	if !utf8.Valid(b) {
+		b = bytes.ToValidUTF8(b, []byte("\uFFFD"))
+	}
 	err := jsonNumbers.Unmarshal(b, &val)
 	if err != nil {
 		// The scan lets through more than a decoder: try once more without
@@ -25,7 +29,7 @@ func decodeJSON(b []byte) (any, error) {
 }
 
 // plain makes a document that jsoniter decoded one of ours: numbers are
-// int64, uint64 or float64, text is UTF-8, and no value lies too deep.
+// int64, uint64 or float64, and no value lies too deep.
 func plain(val any, depth int) (_ any, err error) {
 	switch val := val.(type) {
 	case map[string]any:
@@ -37,12 +41,6 @@ func plain(val any, depth int) (_ any, err error) {
 				return nil, err
 			}
 		}
-		for k, e := range val {
-			if !utf8.ValidString(k) {
-				delete(val, k)
-				val[strings.ToValidUTF8(k, "\uFFFD")] = e
-			}
-		}
 	case []any:
 		if depth >= maxDecodeDepth {
 			return nil, nil
@@ -52,8 +50,6 @@ func plain(val any, depth int) (_ any, err error) {
 				return nil, err
 			}
 		}
-	case string:
-		return strings.ToValidUTF8(val, "\uFFFD"), nil
 	case fmt.Stringer: // json.Number, which jsoniter does not check
 		n, ok := bareNumber(val.String())
 		if !ok {

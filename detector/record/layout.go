@@ -46,7 +46,11 @@ func (l *Layout) WantSpan(path ...string) int32 {
 
 // Underscore makes dots in the keys of the map at path count as underscores.
 // Ask for what is in it with underscores.
-func (l *Layout) Underscore(path ...string) { l.at(path).underscore = true }
+func (l *Layout) Underscore(path ...string) {
+	n := l.at(path)
+	n.underscore = true
+	n.open()
+}
 
 // NewSlot returns a slot that no path fills: for values derived from others.
 func (l *Layout) NewSlot() int32 {

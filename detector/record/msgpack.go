@@ -61,6 +61,10 @@ func skip(b []byte, i int) int {
 			return -1
 		}
 		c := b[i]
+		if isFixStr(c) { // most values, and sooner known than by the table
+			i += int(c&0x1f) + 1
+			continue
+		}
 		if n := fixedSize[c]; n != 0 {
 			i += int(n)
 			continue

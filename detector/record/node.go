@@ -30,8 +30,9 @@ type node struct {
 	// so that a name which is not there mostly meets a free place at once.
 	table []child
 	shift uint // 64 - log2(len(table))
-	// opens has the bit b&63 for the first byte b of every child under which
-	// something is wanted: only keys that begin so can be paths with dots.
+	// opens has the bit b&63 for every byte b with which a key can begin that
+	// is no child's name and is wanted all the same: as a path with dots, or
+	// because every key is.
 	opens uint64
 
 	children []child
@@ -65,11 +66,26 @@ func (n *node) spread() {
 		o := &node{slot: none, deep: none, span: none, deeps: n.deeps, inside: true}
 		o.rebuild()
 		o.other = o
+		o.open()
 		n.other = o
 	}
 	for _, c := range n.children {
 		c.node.above = n.deeps
 		c.node.spread()
+	}
+	n.open()
+}
+
+// open sets opens.
+func (n *node) open() {
+	n.opens = 0
+	for _, c := range n.children {
+		n.opens |= 1 << (firstWord(c.name+".") & 63)
+	}
+	if n.other != nil {
+		n.opens = ^uint64(0)
+	} else if n.underscore {
+		n.opens = 0
 	}
 }
 
@@ -81,6 +97,7 @@ func (n *node) add(name string) *node {
 	n.children = append(n.children, child{firstWord(name), lastWord(name), len(name), c, name})
 	n.inside = true
 	n.rebuild()
+	n.open()
 	return c
 }
 
@@ -95,10 +112,8 @@ func (n *node) rebuild() {
 		n.table[i].size = -1
 	}
 	n.shift = uint(64 - bits.TrailingZeros(uint(size)))
-	n.opens = 0
 	for _, c := range n.children {
-		n.opens |= 1 << (firstWord(c.name+".") & 63)
-		i := n.place(c.first, c.size)
+		i := place(c.first, c.size, n.shift) & (size - 1)
 		for n.table[i].size >= 0 {
 			i = (i + 1) & (size - 1)
 		}
@@ -106,30 +121,53 @@ func (n *node) rebuild() {
 	}
 }
 
-// place is where the search for a name starts.
-func (n *node) place(first uint64, size int) int {
-	return int((first + uint64(size)) * 0x9E3779B97F4A7C15 >> n.shift)
+// place is where the search for a name starts in a table, modulo its length.
+func place(first uint64, size int, shift uint) int {
+	return int((first + uint64(size)) * 0x9E3779B97F4A7C15 >> (shift & 63))
 }
 
-// find returns the child with exactly this name, nil if there is none.
+// ends tells whether key is c's name, when it is longer than 8 bytes and has
+// the same first 8 and the same length.
+func (c *child) ends(key string, underscore bool) bool {
+	last := load(key, len(key)-8)
+	if underscore {
+		last = undot(last)
+	}
+	switch {
+	case last != c.last:
+		return false
+	case len(key) <= 16 || key == c.name:
+		return true
+	}
+	return underscore && sameButDots(c.name, key)
+}
+
+// find returns the child with exactly this name, or, in a map where dots count
+// as underscores, this name with dots; nil if there is none.
 func (n *node) find(name string) *node { return n.findWord(firstWord(name), name) }
 
 // findWord is find for a name whose first word is known.
 func (n *node) findWord(first uint64, name string) *node {
-	for i := n.place(first, len(name)); ; i++ {
+	if n.underscore {
+		first = undot(first)
+	}
+	for i := place(first, len(name), n.shift); ; i++ {
 		c := &n.table[i&(len(n.table)-1)]
-		if c.first == first && c.size == len(name) {
-			if len(name) <= 8 {
-				return c.node
-			}
-			if lastWord(name) == c.last && (len(name) <= 16 || name == c.name) {
-				return c.node
-			}
+		if c.first == first && c.size == len(name) && (len(name) <= 8 || c.ends(name, n.underscore)) {
+			return c.node
 		}
 		if c.size < 0 {
 			return nil
 		}
 	}
+}
+
+// undot returns a word of a name with underscores for dots.
+func undot(w uint64) uint64 {
+	const low7, dots = 0x7f7f7f7f7f7f7f7f, 0x0101010101010101 * '.'
+	x := w ^ dots
+	other := (x&low7 + low7) | x | low7 // a byte is 0x7f where w has a dot, else 0xff
+	return w ^ (^other>>7)*('.'^'_')
 }
 
 // step returns the node for one name: the child, or what stands for others.
@@ -140,19 +178,6 @@ func (n *node) step(name string) *node {
 	return n.other
 }
 
-// findUnderscore is find with the dots of the key taken for underscores.
-func (n *node) findUnderscore(key string) *node {
-	if strings.IndexByte(key, '.') < 0 {
-		return n.find(key)
-	}
-	for i := range n.children {
-		if c := &n.children[i]; c.size == len(key) && sameButDots(c.name, key) {
-			return c.node
-		}
-	}
-	return nil
-}
-
 func sameButDots(name, key string) bool {
 	for i := 0; i < len(key); i++ {
 		if c := key[i]; c != name[i] && (c != '.' || name[i] != '_') {
@@ -161,6 +186,14 @@ func sameButDots(name, key string) bool {
 	}
 	return true
 }
+
+// wordMask keeps the bytes of a word that belong to a name of so many bytes.
+var wordMask = func() (m [32]uint64) {
+	for n := range m {
+		m[n] = 1<<(8*min(n, 8)) - 1
+	}
+	return m
+}()
 
 // firstWord returns the first 8 bytes of s as a little-endian number, with
 // zeros after its end.
@@ -188,28 +221,32 @@ func load(s string, i int) uint64 {
 	return binary.LittleEndian.Uint64(bytesOf(s)[i:])
 }
 
-// lookup returns the node for a map's key, nil if it is not wanted. A key with
-// dots leads through the maps that it spells, which count as found.
+// lookup returns the node for a map's key, nil if it is not wanted.
 func (v *View) lookup(at *node, first uint64, key string) *node {
 	if c := at.findWord(first, key); c != nil {
 		return c
 	}
-	if at.opens>>(first&63)&1 == 0 && !at.underscore || strings.IndexByte(key, '.') < 0 {
+	if at.opens>>(first&63)&1 == 0 {
+		return nil
+	}
+	return v.unlisted(at, key)
+}
+
+// unlisted returns the node for a key that is no child's name. A key with dots
+// leads through the maps that it spells, which count as found.
+func (v *View) unlisted(at *node, key string) *node {
+	if at.underscore || strings.IndexByte(key, '.') < 0 {
 		return at.other
 	}
 	return v.dotted(at, key)
 }
 
+// dotted follows a key with dots, a name at a time. It ends where nothing is
+// wanted any more.
 func (v *View) dotted(at *node, key string) *node {
 	for at != nil {
-		if at.underscore {
-			if c := at.findUnderscore(key); c != nil {
-				return c
-			}
-			return at.other
-		}
 		i := strings.IndexByte(key, '.')
-		if i < 0 {
+		if i < 0 || at.underscore {
 			return at.step(key)
 		}
 		if at = at.step(key[:i]); at != nil && at.slot != none {

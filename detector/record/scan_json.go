@@ -84,7 +84,7 @@ func (v *View) jsonValue(at *node, b []byte, i, depth int, element bool) int {
 			if escaped {
 				s = v.unescaped(b[i+1 : end])
 			}
-			v.scalar(at, Value{Kind: String, Str: s})
+			v.text(at, s)
 		}
 		return end + 1
 	case '{', '[':

@@ -1,5 +1,7 @@
 package record
 
+import "encoding/binary"
+
 // maxDepth is how many levels of maps and arrays the walk follows. What lies
 // deeper is skipped as if nobody wanted it, which needs no recursion: depth
 // cannot be used to end a chunk, or the process. Elasticsearch takes 20
@@ -26,24 +28,86 @@ func (l *Layout) ScanMsgpack(b []byte, v *View) (int, error) {
 
 // walkMap reads n entries at b[i] of the map at node, and returns the offset
 // after them, negative if they are broken.
+//
+// This is where a scan spends its time: short keys and short values that
+// nobody wants are passed in this loop, everything else has its own function.
 func (v *View) walkMap(at *node, b []byte, i, n, depth int) int {
+	table, shift, underscore := at.table, at.shift, at.underscore
 	for ; n > 0; n-- {
-		key, next := text(b, i)
-		if next < 0 {
-			// A key of another type names no field.
-			if i = skip(b, i); i >= 0 {
-				i = skip(b, i)
+		// The 8 bytes after a key's first byte are read at once, whatever its
+		// length, so they must be there.
+		if i+9 > len(b) || !isFixStr(b[i]) {
+			if i = v.walkEntry(at, b, i, depth); i < 0 {
+				return -1
 			}
-		} else if c := v.lookup(at, firstWord(key), key); c != nil {
-			i = v.walk(c, b, next, depth, false)
-		} else {
-			i = skip(b, next)
+			continue
 		}
-		if i < 0 {
-			return -1
+		size := int(b[i] & 0x1f)
+		first := binary.LittleEndian.Uint64(b[i+1:]) & wordMask[size]
+		start := i + 1
+		i = start + size
+		if uint(i) >= uint(len(b)) {
+			return -1 // the value is missing, if not more
+		}
+		if underscore {
+			first = undot(first)
+		}
+		var below *node
+		for h := place(first, size, shift); ; h++ {
+			c := &table[h&(len(table)-1)]
+			if c.first == first && c.size == size && (size <= 8 || c.ends(view(b[start:i]), underscore)) {
+				below = c.node
+				break
+			}
+			if c.size < 0 {
+				if at.opens>>(first&63)&1 != 0 {
+					below = v.unlisted(at, view(b[start:i]))
+				}
+				break
+			}
+		}
+		c := b[i]
+		switch {
+		case below != nil && isFixStr(c) && uint(i)+uint(c&0x1f) < uint(len(b)):
+			end := i + 1 + int(c&0x1f)
+			v.text(below, view(b[i+1:end]))
+			i = end
+		case below != nil:
+			if i = v.walk(below, b, i, depth, false); i < 0 {
+				return -1
+			}
+		case isFixStr(c):
+			i += int(c&0x1f) + 1
+		case fixedSize[c] != 0:
+			i += int(fixedSize[c])
+		case c == mpStr8 && i+1 < len(b):
+			i += int(b[i+1]) + 2
+		default:
+			if i = skip(b, i); i < 0 {
+				return -1
+			}
 		}
 	}
+	if i > len(b) {
+		return -1
+	}
 	return i
+}
+
+// walkEntry reads the entry at b[i] of the map at node.
+func (v *View) walkEntry(at *node, b []byte, i, depth int) int {
+	key, next := text(b, i)
+	if next < 0 {
+		// A key of another type names no field.
+		if i = skip(b, i); i >= 0 {
+			i = skip(b, i)
+		}
+		return i
+	}
+	if c := v.lookup(at, firstWord(key), key); c != nil {
+		return v.walk(c, b, next, depth, false)
+	}
+	return skip(b, next)
 }
 
 // walk reads the value at b[i], which the layout has at node. It is an element
@@ -55,7 +119,7 @@ func (v *View) walk(at *node, b []byte, i, depth int, element bool) int {
 	if isText(b[i]) {
 		s, next := text(b, i)
 		if next >= 0 {
-			v.scalar(at, Value{Kind: String, Str: s})
+			v.text(at, s)
 		}
 		return next
 	}
@@ -86,6 +150,16 @@ func (v *View) walk(at *node, b []byte, i, depth int, element bool) int {
 		v.push(at.span, Value{Kind: Span, Str: view(b[i:end])})
 	}
 	return end
+}
+
+// text files a text under its node.
+func (v *View) text(at *node, s string) {
+	if at.slot != none {
+		v.pushText(at.slot, s)
+	}
+	for _, deep := range at.deeps {
+		v.pushText(deep, s)
+	}
 }
 
 // scalar files a scalar under its node.

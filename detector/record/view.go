@@ -16,6 +16,10 @@ type cell struct {
 	next int32
 }
 
+// chain is the values of a slot: the indices of its first and last cell. first
+// is 0 if there are none, and last then says nothing.
+type chain struct{ first, last int32 }
+
 // View holds the wanted values of one record. It is filled by a scanner, read
 // by predicates, and reset for the next record; its memory is reused, so in
 // the steady state nothing allocates.
@@ -30,8 +34,7 @@ type cell struct {
 // A View is not safe for concurrent use.
 type View struct {
 	table []slot  // by Field: the slot that holds it in this record's shape
-	heads []int32 // by slot: index of the first cell, 0 for none
-	tails []int32 // by slot: index of the last cell
+	slots []chain // by slot
 	used  []slot  // the slots to clear
 	cells []cell  // cells[0] is never used
 
@@ -74,8 +77,7 @@ func NewView(fields, lazies int, lazy Lazy) *View {
 
 // init makes room for the slots of the layout, then one for each lazy field.
 func (v *View) init(slots, lazies int, lazy Lazy) {
-	v.heads = make([]int32, slots+lazies)
-	v.tails = make([]int32, slots+lazies)
+	v.slots = make([]chain, slots+lazies)
 	v.cells = make([]cell, 1, 64)
 	v.lazy = lazy
 	v.lazyDone = make([]bool, lazies)
@@ -95,7 +97,7 @@ const (
 // Reset forgets the record.
 func (v *View) Reset() {
 	for _, s := range v.used {
-		v.heads[s] = 0
+		v.slots[s].first = 0
 	}
 	v.used = v.used[:0]
 	v.cells = v.cells[:1]
@@ -112,7 +114,7 @@ func (v *View) Head(f Field) int32 {
 	if f >= FirstLazy {
 		return v.lazyHead(f)
 	}
-	return v.heads[v.table[f]]
+	return v.slots[v.table[f]].first
 }
 
 // Next returns the index of the value after i, 0 if there is none.
@@ -139,15 +141,34 @@ func (v *View) Elements(f Field) []*View {
 }
 
 func (v *View) push(s slot, val Value) {
-	n := int32(len(v.cells))
-	v.cells = append(v.cells, cell{Value: val})
-	if v.heads[s] == 0 {
-		v.heads[s] = n
+	c := v.grow(s)
+	c.Str, c.Num, c.Kind, c.Type = val.Str, val.Num, val.Kind, val.Type
+}
+
+func (v *View) pushText(s slot, text string) {
+	c := v.grow(s)
+	c.Str, c.Num, c.Kind, c.Type = text, 0, String, 0
+}
+
+// grow adds a cell to a slot. Only its link is set: its value is whatever it
+// held for an earlier record.
+func (v *View) grow(s slot) *cell {
+	n := len(v.cells)
+	if n == cap(v.cells) {
+		v.cells = append(v.cells, cell{})[:n]
+	}
+	v.cells = v.cells[:n+1]
+	at := &v.slots[s]
+	if at.first == 0 {
+		at.first = int32(n)
 		v.used = append(v.used, s)
 	} else {
-		v.cells[v.tails[s]].next = n
+		v.cells[at.last].next = int32(n)
 	}
-	v.tails[s] = n
+	at.last = int32(n)
+	c := &v.cells[n]
+	c.next = 0
+	return c
 }
 
 // lazyHead finds the values of a lazy field the first time that it is asked
@@ -158,7 +179,7 @@ func (v *View) lazyHead(f Field) int32 {
 		v.lazyDone[k] = true
 		v.lazy.Fill(v, f)
 	}
-	return v.heads[v.lazyTable[k]]
+	return v.slots[v.lazyTable[k]].first
 }
 
 // SetTable says which slot holds each Field in the shape of the record at
@@ -166,7 +187,7 @@ func (v *View) lazyHead(f Field) int32 {
 func (v *View) SetTable(t []int32) { v.table = t }
 
 // Slot returns the index of the first value in a slot, 0 if it is empty.
-func (v *View) Slot(s int32) int32 { return v.heads[s] }
+func (v *View) Slot(s int32) int32 { return v.slots[s].first }
 
 // DropEmpty forgets empty strings, which the ingest pipeline of raw audit
 // events removes.
@@ -182,17 +203,17 @@ func (v *View) DropEmpty() {
 func (v *View) dropEmpty() {
 	for _, s := range v.used {
 		prev := int32(0)
-		for i := v.heads[s]; i != 0; i = v.cells[i].next {
+		for i := v.slots[s].first; i != 0; i = v.cells[i].next {
 			switch c := &v.cells[i]; {
 			case c.Kind != String || c.Str != "":
 				prev = i
 			case prev == 0:
-				v.heads[s] = c.next
+				v.slots[s].first = c.next
 			default:
 				v.cells[prev].next = c.next
 			}
 		}
-		v.tails[s] = prev
+		v.slots[s].last = prev
 	}
 }
 
@@ -202,9 +223,9 @@ func (v *View) PushSlot(s int32, val Value) { v.push(s, val) }
 // AliasSlot makes the empty slot dst hold the values of src, without copying.
 // Nothing may be pushed to either before the next Reset.
 func (v *View) AliasSlot(dst, src int32) {
-	if v.heads[dst] != 0 || v.heads[src] == 0 {
+	if v.slots[dst].first != 0 || v.slots[src].first == 0 {
 		return
 	}
-	v.heads[dst], v.tails[dst] = v.heads[src], v.tails[src]
+	v.slots[dst] = v.slots[src]
 	v.used = append(v.used, dst)
 }
