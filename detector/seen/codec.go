@@ -144,6 +144,7 @@ func readAlert(key, v []byte) (e OutboxEntry, err error) {
 type ruleRecord struct {
 	ID          string   `json:"id"`
 	Num         uint32   `json:"num"`
+	Rev         uint64   `json:"rev,omitempty"` // grows with every write
 	Name        string   `json:"name,omitempty"`
 	Fields      []string `json:"fields,omitempty"`
 	Fingerprint string   `json:"fingerprint"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"syscall"
 	"time"
@@ -84,6 +85,7 @@ func (s *Store) Enqueue(b *Batch) Ticket {
 		for id, r := range s.rules {
 			if r.Num == m.rule {
 				r.Meta = m.meta
+				r.Rev++
 				j.rules = append(j.rules, id)
 			}
 		}
@@ -285,7 +287,15 @@ func (s *Store) flush() error {
 	var r Report
 	err := s.reopen(&r)
 	if err == nil {
-		err = s.write(jobs, records, last)
+		write := jobs
+		if s.partial = s.partial || r.Reason != "" || r.Fresh; s.partial {
+			var all *job
+			all, records = s.everything()
+			write = append([]*job{all}, jobs...)
+		}
+		if err = s.write(write, records, last); err == nil {
+			s.partial = false
+		}
 	}
 	if err != nil {
 		s.closeFile() // trust nothing that a failed write left behind
@@ -338,12 +348,41 @@ func (s *Store) reopen(r *Report) error {
 		if err == nil && os.SameFile(have, want) && have.Size() >= s.least() {
 			return nil
 		}
+		if errors.Is(err, fs.ErrNotExist) {
+			s.relink(r)
+		}
 		s.closeFile()
 	}
 	if err := s.opt.fault("reopen"); err != nil {
 		return err
 	}
 	return s.openState(r)
+}
+
+// relink makes a state file anew out of the one that was removed, which lives
+// on behind its descriptor.
+func (s *Store) relink(r *Report) {
+	x, _, err := diagnose(s.file)
+	if err == nil {
+		err = s.create("", x, r)
+	}
+	if err != nil {
+		s.opt.Logf("the state file was removed while in use and cannot be made anew from what is open: %v", err)
+		return
+	}
+	s.opt.Logf("the state file was removed while in use; it is back, made from what was open")
+}
+
+// everything returns a job that writes again what is in memory whole: rules and
+// undelivered alerts. A new file in the place of a lost one needs it.
+func (s *Store) everything() (*job, map[string]ruleRecord) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	records := make(map[string]ruleRecord, len(s.rules))
+	for id, r := range s.rules {
+		records[id] = *r
+	}
+	return &job{batch: &Batch{alerts: s.outbox.after(0, -1, nil)}}, records
 }
 
 // least returns the size that the file must have at least: what its last

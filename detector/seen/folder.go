@@ -88,7 +88,7 @@ func holdFolder(path string, notes *[]string) (*folder, error) {
 	if err != nil {
 		return nil, notWritable(d.file(lockName), err)
 	}
-	if err := flock(d.lock); err != nil {
+	if err := flockSoon(d.lock); err != nil {
 		pid := readPID(d.lock)
 		d.lock.Close()
 		return nil, lockedError(path, pid, err)
@@ -109,6 +109,19 @@ func flock(f *os.File) error {
 			return err
 		}
 	}
+}
+
+// flockSoon locks f, or gives up after a fifth of a second: the lock may be
+// with somebody who only looks whether it is free (see holder), or who is about
+// to end.
+func flockSoon(f *os.File) (err error) {
+	for range 10 {
+		if err = flock(f); !errors.Is(err, unix.EWOULDBLOCK) {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return err
 }
 
 func lockedError(path string, pid int, err error) error {

@@ -1,8 +1,10 @@
 package seen
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 )
@@ -50,6 +52,7 @@ func (s *Store) Rule(id string, o RuleOptions) (RuleState, error) {
 		if !s.opt.ReadOnly && (old.Name != o.Name || !slices.Equal(old.Fields, o.Fields)) {
 			r := *old
 			r.Name, r.Fields = o.Name, slices.Clone(o.Fields)
+			r.Rev++
 			s.rules[id] = &r
 			s.hand(&job{batch: &Batch{}, rules: []string{id}})
 		}
@@ -86,6 +89,8 @@ type block struct {
 	rows []row
 	tags [][maxTerms]uint64 // the hashes of each row's terms
 	n    int                // how many terms they have
+
+	worker int
 }
 
 // Load fills m with the rule's tuples, in the order in which they were last
@@ -102,6 +107,9 @@ func (s *Store) Load(rule RuleState, m *Memory) (int, error) {
 	overlay, err := s.owed(rule.Num)
 	if err != nil {
 		return 0, err
+	}
+	if s.size(rule.Num) > lotsOfTuples {
+		defer fewerCollections()()
 	}
 	rows, err := s.readRows(rule.Num, m, overlay)
 	if err != nil {
@@ -144,7 +152,7 @@ func (s *Store) owed(rule uint32) (map[uint64][]byte, error) {
 
 // readRows reads the rule's tuples. Readers parse and hash pages side by side;
 // this goroutine gathers the rows and indexes the terms.
-func (s *Store) readRows(rule uint32, m *Memory, overlay map[uint64][]byte) ([]row, error) {
+func (s *Store) readRows(rule uint32, m *Memory, overlay map[uint64][]byte) ([][]row, error) {
 	f, done, err := s.openRead()
 	if err != nil {
 		return nil, err
@@ -158,7 +166,8 @@ func (s *Store) readRows(rule uint32, m *Memory, overlay map[uint64][]byte) ([]r
 			bucket, found = parseBucket(value, flags)
 		}
 	})
-	rows := make([]row, 0, s.size(rule)+len(overlay))
+	n := workers()
+	rows := make([][]row, n+1)
 	gather := func(b *block) {
 		for i := range b.rows {
 			v := &b.rows[i].value
@@ -169,15 +178,18 @@ func (s *Store) readRows(rule uint32, m *Memory, overlay map[uint64][]byte) ([]r
 				m.terms[t].raise(b.tags[i][t], last, 0)
 			}
 		}
-		rows = append(rows, b.rows...)
+		if rows[b.worker] == nil {
+			rows[b.worker] = make([]row, 0, (s.size(rule)+n)/n+loadBlock)
+		}
+		rows[b.worker] = append(rows[b.worker], b.rows...)
 	}
 	if found {
 		m.seq = bucket.seq
 		blocks := make(chan *block, 16)
 		go func() {
 			defer close(blocks)
-			p := newRowParser(m, workers(), func(b *block) { blocks <- b })
-			x.each(bucket, workers(), func(w int, page uint64, key, value []byte, flags uint32) {
+			p := newRowParser(m, n, func(b *block) { blocks <- b })
+			x.each(bucket, n, func(w int, page uint64, key, value []byte, flags uint32) {
 				if len(key) != tupleKeyLen {
 					return
 				}
@@ -196,10 +208,10 @@ func (s *Store) readRows(rule uint32, m *Memory, overlay map[uint64][]byte) ([]r
 			gather(b)
 		}
 	}
-	p := newRowParser(m, 1, gather)
+	p := newRowParser(m, n+1, gather)
 	for seq, v := range overlay {
 		if k := tupleKey(rule, seq); v != nil {
-			p.add(0, k[:], v)
+			p.add(n, k[:], v)
 		} else {
 			m.seq = max(m.seq, seq)
 		}
@@ -209,6 +221,32 @@ func (s *Store) readRows(rule uint32, m *Memory, overlay map[uint64][]byte) ([]r
 		return rows, fmt.Errorf("%w: %v", ErrCorrupt, errors.Join(errors.New(x.problems[0].String())))
 	}
 	return rows, nil
+}
+
+// lotsOfTuples is how many tuples are worth a word with the garbage collector.
+const lotsOfTuples = 50_000
+
+var loading struct {
+	sync.Mutex
+	n, percent int
+}
+
+// fewerCollections lets the heap grow fivefold between collections until the
+// function that it returns is called. Nearly all that Load allocates stays, and
+// to mark it again and again while it grows takes longer than the rest.
+func fewerCollections() (restore func()) {
+	loading.Lock()
+	defer loading.Unlock()
+	if loading.n++; loading.n == 1 {
+		loading.percent = debug.SetGCPercent(400)
+	}
+	return func() {
+		loading.Lock()
+		defer loading.Unlock()
+		if loading.n--; loading.n == 0 {
+			debug.SetGCPercent(loading.percent)
+		}
+	}
 }
 
 func (s *Store) size(rule uint32) int {
@@ -239,6 +277,7 @@ func (p *rowParser) add(w int, key, value []byte) bool {
 	b := p.open[w]
 	if b == nil {
 		b = &block{rows: make([]row, 0, loadBlock), tags: make([][maxTerms]uint64, 0, loadBlock)}
+		b.worker = w
 		p.open[w] = b
 	}
 	var h hashed
@@ -264,20 +303,8 @@ func (p *rowParser) flush() {
 }
 
 // restore fills an empty memory with rows.
-func (m *Memory) restore(rows []row, b *Batch) {
-	// The last sighting is the top of the first word.
-	byLast := func(a, b row) int {
-		switch x, y := a.value[0]>>20, b.value[0]>>20; {
-		case x < y:
-			return -1
-		case x > y:
-			return 1
-		}
-		return 0
-	}
-	if !slices.IsSortedFunc(rows, byLast) {
-		slices.SortFunc(rows, byLast)
-	}
+func (m *Memory) restore(parts [][]row, b *Batch) {
+	rows := inOrder(parts)
 	if over := len(rows) - m.cfg.MaxTuples; over > 0 {
 		for _, r := range rows[:over] {
 			b.del(m.cfg.Rule, r.value.seq())
@@ -301,6 +328,18 @@ func (m *Memory) restore(rows []row, b *Batch) {
 		}
 		m.probation.Add(r.key, r.value)
 	}
+}
+
+// inOrder returns the rows by last sighting, which is the top of a value's
+// first word. Tuples are on disk in the order of their first sighting, so often
+// there is nothing to sort.
+func inOrder(parts [][]row) []row {
+	rows := slices.Concat(parts...)
+	byLast := func(a, b row) int { return cmp.Compare(a.value[0]>>20, b.value[0]>>20) }
+	if !slices.IsSortedFunc(rows, byLast) {
+		slices.SortFunc(rows, byLast)
+	}
+	return rows
 }
 
 // seenAgain reports whether a tuple was seen on more than one occasion.

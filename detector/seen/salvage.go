@@ -201,7 +201,7 @@ func (n *salvaged) take(w *builder, owners map[uint32]string, key, value []byte)
 			}
 		}
 		if old, err := readRule([]byte(id), w.get(bucketRules, []byte(id))); err == nil {
-			if old.Num > r.Num || old.Num == r.Num && string(key) == keyRule {
+			if old.Num > r.Num || old.Num == r.Num && (string(key) == keyRule || old.Rev > r.Rev) {
 				return nil
 			}
 			delete(owners, old.Num)

@@ -119,6 +119,10 @@ type Store struct {
 	db    *bolt.DB   // nil while it is out of order
 	file  *os.File   // db's
 	sizes map[uint32]int
+
+	// partial: the file was replaced while in use and lacks what is only in
+	// memory. Guarded by io.
+	partial bool
 }
 
 // Open opens the state in the folder dir, which it makes if need be.
@@ -307,6 +311,13 @@ func diagnose(f *os.File) (x *exam, why string, err error) {
 		return x, "foreign", fmt.Errorf("%w: %s is a bbolt database of something else", ErrForeign, path)
 	case x.version == 0:
 		x.problem(0, "the format record is gone")
+	}
+	if pf.oneMeta {
+		// A page of the kind is written in one sector, so a crash does not
+		// tear it. What it committed may be in pages that the other one
+		// calls free.
+		x.free = nil
+		x.problem(0, "one of the two meta pages is broken")
 	}
 	if x.damaged() {
 		return x, "damaged", fmt.Errorf("%w: %s: %v, and %d more", ErrCorrupt, path, x.problems[0], len(x.problems)-1+x.more)
