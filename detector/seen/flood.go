@@ -113,7 +113,7 @@ func (m *Memory) dropFlood(i int) {
 func (m *Memory) victim(f *flood) *segment {
 	// What has expired goes first, wherever it is.
 	for _, seg := range []*segment{m.probation, m.protected} {
-		if _, p, ok := seg.GetOldest(); ok && m.expired(&p) {
+		if _, p, ok := m.oldest(seg); ok && m.expired(&p) {
 			return seg
 		}
 	}
@@ -123,7 +123,7 @@ func (m *Memory) victim(f *flood) *segment {
 	}
 	// Tuples seen on one occasion only make way for each other, but keep a
 	// fifth of the memory, so that newcomers have time to be seen again.
-	if m.probation.Len() > m.cfg.MaxTuples/5 {
+	if m.size(m.probation) > m.cfg.MaxTuples/5 {
 		return m.probation
 	}
 	// Then the largest flood, unless it is down to what anybody may have.
@@ -137,7 +137,7 @@ func (m *Memory) victim(f *flood) *segment {
 		return largest
 	}
 	for _, seg := range []*segment{m.protected, m.probation, largest} {
-		if seg != nil && seg.Len() > 0 {
+		if seg != nil && m.size(seg) > 0 {
 			return seg
 		}
 	}

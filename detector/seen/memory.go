@@ -66,6 +66,7 @@ type Memory struct {
 	floodAt   uint32
 	sketch    sketch
 
+	cold  cold // read from disk, not seen since
 	terms [maxTerms]termIndex
 }
 
@@ -95,7 +96,7 @@ func NewMemory(cfg MemoryConfig) *Memory {
 
 // Len returns how many tuples are kept, expired ones included.
 func (m *Memory) Len() int {
-	n := m.probation.Len() + m.protected.Len()
+	n := m.size(m.probation) + m.size(m.protected)
 	for _, f := range m.ring {
 		n += f.lru.Len()
 	}
@@ -105,7 +106,7 @@ func (m *Memory) Len() int {
 // Oldest returns the sightings of the least recently seen tuple.
 func (m *Memory) Oldest() (s Sighting, ok bool) {
 	look := func(seg *segment) {
-		if _, p, has := seg.GetOldest(); has && (!ok || p.last() < s.Last) {
+		if _, p, has := m.oldest(seg); has && (!ok || p.last() < s.Last) {
 			s, ok = p.sighting(), true
 		}
 	}
@@ -123,7 +124,14 @@ func (m *Memory) Peek(terms []byte) (Sighting, bool) {
 	h.key, h.check = m.key.hashTuple(terms)
 	m.key.hashTerms(terms, &h)
 	seg, p := m.find(&h)
-	if seg == nil || p.check() != h.check {
+	if seg == nil {
+		r := m.cold.find(h.key)
+		if r == nil {
+			return Sighting{}, false
+		}
+		p = r.value
+	}
+	if p.check() != h.check {
 		return Sighting{}, false
 	}
 	return p.sighting(), true
@@ -142,6 +150,11 @@ func (m *Memory) Observe(terms []byte, s Sighting, b *Batch) (o Outcome) {
 	m.key.hashTerms(terms, &h)
 
 	seg, p := m.find(&h)
+	if seg == nil {
+		if r := m.cold.find(h.key); r != nil {
+			seg, p = m.thaw(r)
+		}
+	}
 	if seg != nil && p.check() != h.check {
 		// Two tuples with one key: one in 10^13 or so. The older makes
 		// way, which costs an alert too many and never one too few.
@@ -176,7 +189,8 @@ func (m *Memory) Observe(terms []byte, s Sighting, b *Batch) (o Outcome) {
 	return o
 }
 
-// find returns the segment that holds h and its value, or nil.
+// find returns the segment that holds h and its value, or nil. It does not look
+// among the cold.
 func (m *Memory) find(h *hashed) (*segment, packed) {
 	if p, ok := m.protected.Peek(h.key); ok {
 		return m.protected, p
@@ -220,10 +234,9 @@ func (m *Memory) novelty(o *Outcome, h *hashed, s Sighting) {
 func (m *Memory) insert(o *Outcome, h *hashed, terms []byte, s Sighting, seq uint64, b *Batch) {
 	f := m.floodOf(h)
 	if m.Len() >= m.cfg.MaxTuples {
-		seg := m.victim(f)
-		if key, p, ok := seg.GetOldest(); ok {
+		if p, ok := m.dropOldest(m.victim(f)); ok {
 			o.Evicted, o.EvictedInsideWindow = true, !m.expired(&p)
-			m.remove(seg, key, &p, b)
+			m.forget(&p, b)
 		}
 	}
 	seg := m.probation
@@ -259,8 +272,9 @@ func (m *Memory) refresh(seg *segment, h *hashed, terms []byte, p *packed, s Sig
 	// fifths; what falls out of it is on probation again.
 	seg.Remove(h.key)
 	m.protected.Add(h.key, v)
-	if m.protected.Len() > max(m.cfg.MaxTuples*4/5, 1) {
-		key, v, _ := m.protected.RemoveOldest()
+	if m.size(m.protected) > max(m.cfg.MaxTuples*4/5, 1) {
+		key, v, _ := m.oldest(m.protected)
+		m.dropOldest(m.protected)
 		m.probation.Add(key, v)
 	}
 }
@@ -276,6 +290,11 @@ func (m *Memory) expired(p *packed) bool {
 
 func (m *Memory) remove(seg *segment, key uint64, p *packed, b *Batch) {
 	seg.Remove(key)
+	m.forget(p, b)
+}
+
+// forget has a tuple deleted from disk.
+func (m *Memory) forget(p *packed, b *Batch) {
 	if b != nil {
 		b.del(m.cfg.Rule, p.seq())
 	}
@@ -290,11 +309,12 @@ func (m *Memory) prune(b *Batch) {
 	}
 	step := func(seg *segment) {
 		for range 2 {
-			key, p, ok := seg.GetOldest()
+			_, p, ok := m.oldest(seg)
 			if !ok || m.newest-p.last() <= 2*m.window {
 				return
 			}
-			m.remove(seg, key, &p, b)
+			m.dropOldest(seg)
+			m.forget(&p, b)
 		}
 	}
 	step(m.probation)

@@ -1,10 +1,8 @@
 package seen
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"sync"
 )
@@ -76,12 +74,6 @@ func (s *Store) Rule(id string, o RuleOptions) (RuleState, error) {
 	return st, nil
 }
 
-// row is a tuple read back from disk.
-type row struct {
-	key   uint64
-	value packed
-}
-
 // loadBlock is how many rows go from the readers to the memory at a time.
 const loadBlock = 512
 
@@ -107,9 +99,6 @@ func (s *Store) Load(rule RuleState, m *Memory) (int, error) {
 	overlay, err := s.owed(rule.Num)
 	if err != nil {
 		return 0, err
-	}
-	if s.size(rule.Num) > lotsOfTuples {
-		defer fewerCollections()()
 	}
 	rows, err := s.readRows(rule.Num, m, overlay)
 	if err != nil {
@@ -223,32 +212,6 @@ func (s *Store) readRows(rule uint32, m *Memory, overlay map[uint64][]byte) ([][
 	return rows, nil
 }
 
-// lotsOfTuples is how many tuples are worth a word with the garbage collector.
-const lotsOfTuples = 50_000
-
-var loading struct {
-	sync.Mutex
-	n, percent int
-}
-
-// fewerCollections lets the heap grow fivefold between collections until the
-// function that it returns is called. Nearly all that Load allocates stays, and
-// to mark it again and again while it grows takes longer than the rest.
-func fewerCollections() (restore func()) {
-	loading.Lock()
-	defer loading.Unlock()
-	if loading.n++; loading.n == 1 {
-		loading.percent = debug.SetGCPercent(400)
-	}
-	return func() {
-		loading.Lock()
-		defer loading.Unlock()
-		if loading.n--; loading.n == 0 {
-			debug.SetGCPercent(loading.percent)
-		}
-	}
-}
-
 func (s *Store) size(rule uint32) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -301,46 +264,3 @@ func (p *rowParser) flush() {
 		}
 	}
 }
-
-// restore fills an empty memory with rows.
-func (m *Memory) restore(parts [][]row, b *Batch) {
-	rows := inOrder(parts)
-	if over := len(rows) - m.cfg.MaxTuples; over > 0 {
-		for _, r := range rows[:over] {
-			b.del(m.cfg.Rule, r.value.seq())
-		}
-		rows = rows[over:]
-	}
-	again := 0
-	for i := range rows {
-		if m.seenAgain(&rows[i].value) {
-			again++
-		}
-	}
-	again -= m.cfg.MaxTuples * 4 / 5 // of these the oldest stay on probation
-	for i := range rows {
-		r := &rows[i]
-		if m.seenAgain(&r.value) {
-			if again--; again < 0 {
-				m.protected.Add(r.key, r.value)
-				continue
-			}
-		}
-		m.probation.Add(r.key, r.value)
-	}
-}
-
-// inOrder returns the rows by last sighting, which is the top of a value's
-// first word. Tuples are on disk in the order of their first sighting, so often
-// there is nothing to sort.
-func inOrder(parts [][]row) []row {
-	rows := slices.Concat(parts...)
-	byLast := func(a, b row) int { return cmp.Compare(a.value[0]>>20, b.value[0]>>20) }
-	if !slices.IsSortedFunc(rows, byLast) {
-		slices.SortFunc(rows, byLast)
-	}
-	return rows
-}
-
-// seenAgain reports whether a tuple was seen on more than one occasion.
-func (m *Memory) seenAgain(p *packed) bool { return p.last()-p.first() >= m.grain }
