@@ -1,0 +1,75 @@
+package main
+
+import (
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// bar shows how far the reading is, on a terminal. A nil bar shows nothing.
+type bar struct {
+	p *progressbar.ProgressBar
+}
+
+// isTerminal tells whether w is one.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// newBar returns a bar for size bytes, -1 if that is not known; nil if w is no
+// terminal.
+func newBar(w io.Writer, size int64) *bar {
+	if !isTerminal(w) {
+		return nil
+	}
+	return &bar{progressbar.NewOptions64(size,
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionShowBytes(true),
+		progressbar.OptionSetWidth(30),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetDescription("reading"),
+	)}
+}
+
+// at moves the bar to n bytes.
+func (b *bar) at(n int64) {
+	if b != nil {
+		_ = b.p.Set64(n)
+	}
+}
+
+// clear makes room for text; the next move draws the bar again.
+func (b *bar) clear() {
+	if b != nil {
+		_ = b.p.Clear()
+	}
+}
+
+func (b *bar) finish() {
+	if b != nil {
+		_ = b.p.Finish()
+	}
+}
+
+// above returns a writer to w whose text does not run into the bar.
+func (b *bar) above(w io.Writer) io.Writer {
+	if b == nil {
+		return w
+	}
+	return aboveBar{b, w}
+}
+
+type aboveBar struct {
+	b *bar
+	w io.Writer
+}
+
+func (a aboveBar) Write(p []byte) (int, error) {
+	a.b.clear()
+	return a.w.Write(p)
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	jsoniter "github.com/json-iterator/go"
+	"github.com/spf13/cobra"
+
+	"fluent-bit-newterms/detector/kql"
+	"fluent-bit-newterms/detector/mapping"
+	"fluent-bit-newterms/detector/rule"
+)
+
+var jsonLine = jsoniter.Config{EscapeHTML: false}.Froze()
+
+func newCheck() *cobra.Command {
+	var asJSON bool
+	var exceptions pathsValue
+	cmd := &cobra.Command{
+		Use:   "check [--json] [--exceptions PATH] PATH...",
+		Short: "Tell whether rules can run, and what keeps them from it",
+		Long: `check reads rules (.toml as in the public repository, .ndjson as Kibana exports
+them) and prints one line a rule: its name, its fields and its window. What keeps
+a rule from running follows with file, line and column. Rules of other types in
+a folder, a glob or an export are passed over and counted; a file that is named
+and holds nothing else is an error.
+
+With --json each rule is an object on a line of its own:
+  {"file","rule_id","name","ok","error","warnings"}
+
+Exit codes: 0 all rules can run, 1 some cannot, 2 wrong use.`,
+		Example: `  newterms check conf/rules
+  newterms check --json rules.ndjson | jq 'select(.ok | not)'`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("name the files or folders of rules to check")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			checked, skipped := checkRules(args, exceptions)
+			out := bufio.NewWriter(cmd.OutOrStdout())
+			for i := range checked {
+				if asJSON {
+					checked[i].writeJSON(out)
+				} else {
+					checked[i].write(out)
+				}
+			}
+			if err := out.Flush(); err != nil {
+				return err
+			}
+			bad := 0
+			for i := range checked {
+				if !checked[i].OK {
+					bad++
+				}
+			}
+			note := cmd.ErrOrStderr()
+			if skipped != "" {
+				fmt.Fprintln(note, skipped)
+			}
+			if !asJSON {
+				fmt.Fprintln(note, verdict(len(checked), bad))
+			}
+			if bad > 0 {
+				return answer(exitNo)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one object a rule instead of text")
+	cmd.Flags().Var(&exceptions, "exceptions", "files, folders or globs of exceptions to the rules")
+	return cmd
+}
+
+func verdict(n, bad int) string {
+	switch {
+	case n == 0:
+		return "no new_terms rules"
+	case bad == 0:
+		return plural(n, "rule") + ", all can run"
+	}
+	return fmt.Sprintf("%s, %d cannot run", plural(n, "rule"), bad)
+}
+
+// checkedRule is what check has to say of a rule, or of a file that no rule
+// could be made out in.
+type checkedRule struct {
+	File     string   `json:"file"`
+	RuleID   string   `json:"rule_id"`
+	Name     string   `json:"name"`
+	OK       bool     `json:"ok"`
+	Error    string   `json:"error"` // a line for each; "" if there is none
+	Warnings []string `json:"warnings"`
+
+	fields []string
+	window string
+	line   int // in the file, for the order
+}
+
+// checkRules loads and compiles rules. skipped says in a line what was passed
+// over.
+func checkRules(paths, exceptions []string) (checked []checkedRule, skipped string) {
+	set, err := rule.Load(paths, rule.Options{Exceptions: exceptions})
+	for _, r := range set.Rules {
+		c := checkedRule{
+			File: r.Source.File, RuleID: r.ID, Name: r.Name, OK: true, line: r.Source.Line,
+			fields: r.Terms, window: rule.FormatSpan(r.Window), Warnings: []string{},
+		}
+		if err := compiles(r); err != nil {
+			c.OK, c.Error = false, fmt.Sprintf("%s: %v", r.Source, err)
+		}
+		checked = append(checked, c)
+	}
+	find := func(p *rule.Problem) *checkedRule {
+		for i := range checked {
+			c := &checked[i]
+			if c.File == p.File && (p.RuleID != "" && c.RuleID == p.RuleID || p.RuleID == "" && c.Name == p.Rule) {
+				return c
+			}
+		}
+		return nil
+	}
+	var problems rule.Problems
+	if err != nil && !errors.As(err, &problems) {
+		problems = rule.Problems{{Msg: err.Error()}}
+	}
+	for i := range problems {
+		p := &problems[i]
+		c := find(p)
+		if c == nil || c.OK {
+			// A rule that did load and has a problem is another of the same
+			// id: it gets a line of its own.
+			checked = append(checked, checkedRule{File: p.File, RuleID: p.RuleID, Name: p.Rule, line: p.Line, Warnings: []string{}})
+			c = &checked[len(checked)-1]
+			c.Error = p.Error()
+			continue
+		}
+		c.Error += "\n" + p.Error()
+	}
+	for i := range set.Warnings {
+		p := &set.Warnings[i]
+		if c := find(p); c != nil {
+			c.Warnings = append(c.Warnings, p.Error())
+			continue
+		}
+		checked = append(checked, checkedRule{
+			File: p.File, RuleID: p.RuleID, Name: p.Rule, OK: true, line: p.Line, Warnings: []string{p.Error()},
+		})
+	}
+	slices.SortStableFunc(checked, func(a, b checkedRule) int {
+		if a.File != b.File {
+			return strings.Compare(a.File, b.File)
+		}
+		return a.line - b.line
+	})
+	return checked, set.SkippedSummary()
+}
+
+// compiles makes sure that a rule's conditions can be turned into what runs.
+func compiles(r *rule.Rule) error {
+	compiler := kql.NewCompiler(mapping.NewPlan(mapping.Options{}))
+	if _, err := compiler.Compile(r.Filter); err != nil {
+		return err
+	}
+	for _, e := range r.Exceptions {
+		if _, err := compiler.Compile(e.Node); err != nil {
+			return fmt.Errorf("exception %q: %w", e.Name, err)
+		}
+	}
+	return nil
+}
+
+func (c *checkedRule) writeJSON(w io.Writer) {
+	line, err := jsonLine.Marshal(c)
+	if err != nil {
+		return // cannot be: strings and a bool
+	}
+	fmt.Fprintf(w, "%s\n", line)
+}
+
+func (c *checkedRule) write(w io.Writer) {
+	name := c.Name
+	if name == "" {
+		name = filepath.Base(c.File)
+	}
+	switch {
+	case !c.OK:
+		fmt.Fprintf(w, "FAIL  %s\n", printable(name))
+	case c.fields == nil:
+		fmt.Fprintf(w, "note  %s\n", printable(name))
+	default:
+		fmt.Fprintf(w, "ok    %s  [%s]  %s\n", printable(name), printable(strings.Join(c.fields, ", ")), c.window)
+	}
+	for line := range strings.SplitSeq(c.Error, "\n") {
+		if line != "" {
+			fmt.Fprintf(w, "      %s\n", printable(line))
+		}
+	}
+	for _, warning := range c.Warnings {
+		fmt.Fprintf(w, "      warning: %s\n", printable(warning))
+	}
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"bytes"
+	"time"
+
+	jsoniter "github.com/json-iterator/go"
+
+	"fluent-bit-newterms/detector"
+)
+
+var jsonNumbers = jsoniter.Config{UseNumber: true, EscapeHTML: false, SortMapKeys: true}.Froze()
+
+// found is what an alert, or a summary, says, for those who show it.
+type found struct {
+	RuleID   string `json:"kibana.alert.rule.rule_id"`
+	Rule     string `json:"kibana.alert.rule.name"`
+	Severity string `json:"kibana.alert.severity"`
+	Risk     int    `json:"kibana.alert.risk_score"`
+	Terms    []any  `json:"kibana.alert.new_terms"`
+	UUID     string `json:"kibana.alert.uuid"`
+	Own      struct {
+		Verdict     string   `json:"verdict"`
+		Explanation string   `json:"explanation"`
+		Fields      []string `json:"fields"`
+		Novel       []string `json:"novel_fields"`
+		Known       int      `json:"known_tuples"`
+		Window      string   `json:"window"`
+		LastSeen    string   `json:"last_seen"`
+		File        string   `json:"file"`
+		Line        int      `json:"line"`
+
+		Summary string  `json:"summary"` // limit or learned; "" for an alert
+		Count   uint64  `json:"count"`   // of the tuples of a summary
+		Listed  [][]any `json:"terms"`
+	} `json:"newterms"`
+
+	Time time.Time `json:"-"` // of the event, UTC
+	Body []byte    `json:"-"` // the whole alert
+}
+
+// read reads an alert. What it lacks stays empty: an alert that could not be
+// written whole still has its rule.
+func read(a *detector.Alert) *found {
+	f := &found{}
+	d := jsonNumbers.NewDecoder(bytes.NewReader(a.Body))
+	_ = d.Decode(f)
+	f.RuleID, f.Time, f.Body = a.Rule, time.UnixMilli(a.Time).UTC(), a.Body
+	if f.Rule == "" {
+		f.Rule = a.RuleName
+	}
+	return f
+}

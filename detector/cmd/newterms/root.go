@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+const rootHelp = `newterms finds what a log has never shown before: first-seen detection with
+Elastic's new_terms rules, the same engine as the Fluent Bit plugin's.
+
+Events are lines of JSON: Kubernetes audit events, bare or as clouds wrap them,
+or ECS documents. What Fluent Bit writes is read too: json_lines, json (an
+array a line) and the file output's own form, TAG: [TIME, {...}]. The stdout
+output's default form is not, since its strings are not escaped.
+Files may be compressed (gzip, zstd; told by how they begin), folders are read
+file by file in the order of their names, and - is the standard input.
+
+Exit codes:
+  0    all is well; for query: something matched
+  1    the answer is no: nothing matched, a rule cannot run, a state is damaged
+  2    trouble: a wrong option, an unreadable file, a rule that does not load
+  130  interrupted; what was found until then has been printed`
+
+// newRoot returns the command with all its sub-commands.
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "newterms",
+		Short:         "First-seen detection: check rules, search and replay logs, look into states",
+		Long:          rootHelp,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          needsSubcommand,
+	}
+	root.AddCommand(newCheck(), newQuery(), newReplay())
+	for _, c := range root.Commands() {
+		c.DisableFlagsInUseLine = true
+	}
+	return root
+}
+
+// needsSubcommand is what a command does that only holds others.
+func needsSubcommand(cmd *cobra.Command, _ []string) error {
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return fmt.Errorf("say what to do: %s; %s --help tells more", strings.Join(names, ", "), cmd.CommandPath())
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"fluent-bit-newterms/detector"
+)
+
+// tally counts the alerts of each rule.
+type tally struct {
+	rules map[string]*ruleTally
+}
+
+type ruleTally struct {
+	name, severity string
+	alerts         uint64
+	held           uint64 // tuples over the limit
+}
+
+func (t *tally) add(f *found) {
+	if t.rules == nil {
+		t.rules = make(map[string]*ruleTally)
+	}
+	r := t.rules[f.RuleID]
+	if r == nil {
+		r = &ruleTally{name: f.Rule, severity: f.Severity}
+		t.rules[f.RuleID] = r
+	}
+	switch f.Own.Summary {
+	case "":
+		r.alerts++
+	case "limit":
+		r.held += f.Own.Count
+	}
+}
+
+// write says in a few lines what a replay found.
+func (t *tally) write(w io.Writer, c *detector.Counts, rules int) {
+	fmt.Fprintf(w, "%s of %s", plural(c.Alerts.Load(), "alert"), plural(rules, "rule"))
+	for _, part := range []struct {
+		n    uint64
+		what string
+	}{
+		{c.Matched.Load(), "matches"}, {c.Learned.Load(), "tuples only learned"},
+		{c.Held.Load(), "tuples over the limit, in summaries"},
+		{c.EvictedInsideWin.Load(), "tuples forgotten inside their window: raise --max-terms"},
+		{c.Truncated.Load(), "combinations not looked at"},
+	} {
+		if part.n > 0 {
+			fmt.Fprintf(w, "; %s %s", thousands(part.n), part.what)
+		}
+	}
+	fmt.Fprintln(w)
+	list := make([]*ruleTally, 0, len(t.rules))
+	for _, r := range t.rules {
+		list = append(list, r)
+	}
+	slices.SortFunc(list, func(a, b *ruleTally) int {
+		if a.alerts != b.alerts {
+			return int(b.alerts) - int(a.alerts)
+		}
+		return strings.Compare(a.name, b.name)
+	})
+	for _, r := range list {
+		fmt.Fprintf(w, "%8s  %-8s  %s", thousands(r.alerts), r.severity, printable(r.name))
+		if r.held > 0 {
+			fmt.Fprintf(w, " (and %s over the limit)", thousands(r.held))
+		}
+		fmt.Fprintln(w)
+	}
+}
