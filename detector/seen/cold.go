@@ -1,6 +1,9 @@
 package seen
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+)
 
 // cold holds the tuples that were read from disk and have not been seen since
 // the start: rows in the order of their last sighting, and an index of them. It
@@ -129,11 +132,37 @@ func inOrder(parts [][]row) []row {
 			rows = append(rows, p...)
 		}
 	}
-	byLast := func(a, b row) int { return int(a.value[0]>>20) - int(b.value[0]>>20) }
 	if !slices.IsSortedFunc(rows, byLast) {
-		slices.SortFunc(rows, byLast)
+		rows = sortByLast(rows)
 	}
 	return slices.Clip(rows)
+}
+
+func byLast(a, b row) int { return int(a.value[0]>>20) - int(b.value[0]>>20) }
+
+// sortByLast sorts rows by way of numbers made of a row's last sighting and its
+// place, which is several times faster than to move the rows about.
+func sortByLast(rows []row) []row {
+	lo, hi := ^uint64(0), uint64(0)
+	for i := range rows {
+		last := rows[i].value[0] >> 20
+		lo, hi = min(lo, last), max(hi, last)
+	}
+	place := bits.Len(uint(len(rows)))
+	if bits.Len64(hi-lo)+place > 64 {
+		slices.SortFunc(rows, byLast)
+		return rows
+	}
+	keys := make([]uint64, len(rows))
+	for i := range rows {
+		keys[i] = (rows[i].value[0]>>20-lo)<<place | uint64(i)
+	}
+	slices.Sort(keys)
+	out := make([]row, len(rows))
+	for i, k := range keys {
+		out[i] = rows[k&(1<<place-1)]
+	}
+	return out
 }
 
 // restore fills an empty memory with what was read from disk.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 )
 
@@ -79,6 +81,7 @@ type exam struct {
 	values   int // values that do not match their sum
 	reached  pageSet
 	free     pageSet // nil if the free list cannot be used
+	byKey    bool    // visit leaves by their keys instead of by their place
 }
 
 func (x *exam) damaged() bool { return len(x.problems) > 0 }
@@ -188,6 +191,9 @@ func (x *exam) each(b rawBucket, workers int, fn func(w int, page uint64, key, v
 	}
 	refs := x.f.leaves(b.root, func(id uint64, err error) { x.bad(id, err) })
 	x.f.walked(b.root, x.mark)
+	if x.byKey {
+		slices.SortFunc(refs, func(a, b pageRef) int { return strings.Compare(a.lo, b.lo) })
+	}
 	x.f.scan(refs, workers, func(w int, ref pageRef, p *page, err error) {
 		if err == nil && !x.mark(p) {
 			err = errors.New("it is used twice")

@@ -61,6 +61,48 @@ func (k *sketch) decay(less func(uint32) uint32) {
 type flood struct {
 	group uint64
 	lru   *segment
+	// allowed is how many tuples of the group were known at the start. What
+	// most tuples have in common ("allow") is no source of a flood, and what
+	// a tenth of them have may bring in as many again, before the group has
+	// to pay for itself.
+	allowed int
+}
+
+// baseline is how many tuples of each group were known at the start, estimated
+// from a sample.
+type baseline struct {
+	counts map[uint64]int
+	stride int // every how manieth tuple is in the sample
+	next   int
+}
+
+const (
+	baselineSample = 8192 // tuples in the sample, about
+	baselineLeast  = 8    // fewer in the sample are noise
+)
+
+// note takes a tuple read from disk into account.
+func (k *baseline) note(h *hashed) {
+	if k.next--; k.next >= 0 {
+		return
+	}
+	k.next = k.stride - 1
+	if k.counts == nil {
+		k.counts = make(map[uint64]int)
+	}
+	h.groups(func(g uint64) bool {
+		k.counts[g] += k.stride
+		return true
+	})
+}
+
+// done drops the noise.
+func (k *baseline) done() {
+	for g, n := range k.counts {
+		if n < k.stride*baselineLeast {
+			delete(k.counts, g)
+		}
+	}
 }
 
 // groups calls fn with each group that h belongs to: every proper part of its
@@ -86,7 +128,7 @@ func (m *Memory) floodOf(h *hashed) *flood {
 			if f := m.floods[g]; f != nil {
 				best, least = f, n
 			} else if len(m.floods) < maxFloods {
-				best, least = &flood{group: g}, n
+				best, least = &flood{group: g, allowed: m.baseline.counts[g]}, n
 			}
 		}
 		return true
@@ -118,7 +160,7 @@ func (m *Memory) victim(f *flood) *segment {
 		}
 	}
 	// A flood pays for itself.
-	if f != nil && f.lru.Len() > 0 {
+	if f != nil && f.lru.Len() > f.allowed {
 		return f.lru
 	}
 	// Tuples seen on one occasion only make way for each other, but keep a

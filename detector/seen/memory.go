@@ -65,6 +65,7 @@ type Memory struct {
 	turn      int      // the flood to prune next
 	floodAt   uint32
 	sketch    sketch
+	baseline  baseline
 
 	cold  cold // read from disk, not seen since
 	terms [maxTerms]termIndex

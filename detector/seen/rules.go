@@ -104,6 +104,7 @@ func (s *Store) Load(rule RuleState, m *Memory) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	m.baseline.done()
 	var b Batch
 	m.restore(rows, &b)
 	if !b.Empty() && !s.opt.ReadOnly {
@@ -148,6 +149,7 @@ func (s *Store) readRows(rule uint32, m *Memory, overlay map[uint64][]byte) ([][
 	}
 	defer done()
 	x := examineNothing(f)
+	x.byKey = true // which is by first sighting, and often by the last one, too
 	var bucket rawBucket
 	var found bool
 	x.each(rawBucket{root: f.root}, 1, func(_ int, _ uint64, key, value []byte, flags uint32) {
@@ -155,6 +157,7 @@ func (s *Store) readRows(rule uint32, m *Memory, overlay map[uint64][]byte) ([][
 			bucket, found = parseBucket(value, flags)
 		}
 	})
+	m.baseline.stride = max(s.size(rule)/baselineSample, 1)
 	n := workers()
 	rows := make([][]row, n+1)
 	gather := func(b *block) {
@@ -162,6 +165,7 @@ func (s *Store) readRows(rule uint32, m *Memory, overlay map[uint64][]byte) ([][
 			v := &b.rows[i].value
 			m.seq = max(m.seq, v.seq())
 			m.newest = max(m.newest, v.last())
+			m.baseline.note(&hashed{n: b.n, terms: b.tags[i]})
 			last := seconds(v.last())
 			for t := range b.n {
 				m.terms[t].raise(b.tags[i][t], last, 0)
