@@ -3,7 +3,7 @@
  * the tests reach the shared object's edges, which a real pipeline reaches
  * rarely or never. Build and run:
  *
- *   cc -O2 -g -pthread -rdynamic -o build/host test/host/(*).c -ldl
+ *   cc -O2 -g -pthread -rdynamic -o build/host test/host/?*.c -ldl
  *   build/host -p build/out_newterms.so -p build/out_newterms.so \
  *       -c test.conf events=audit.jsonl records=2 reload events=more.jsonl
  *
