@@ -36,7 +36,14 @@ type node struct {
 	opens uint64
 
 	children []child
+	// index has, by the upper byte of a name's hash, one more than the place
+	// of the child that it can only be, 0 if it is none.
+	index [256]uint8
 }
+
+// ambiguous stands in a node's index for several children, or one further
+// back than a byte can tell.
+const ambiguous = 255
 
 // child is a name in a table. Names of up to 16 bytes are told apart by their
 // length, first and last 8 bytes alone.
@@ -113,18 +120,24 @@ func (n *node) rebuild() {
 	}
 	n.shift = uint(64 - bits.TrailingZeros(uint(size)))
 	for _, c := range n.children {
-		i := place(c.first, c.size, n.shift) & (size - 1)
+		i := int(hash(c.first, c.size) >> n.shift)
 		for n.table[i].size >= 0 {
 			i = (i + 1) & (size - 1)
 		}
 		n.table[i] = c
 	}
+	n.index = [256]uint8{}
+	for i, c := range n.children {
+		if k := &n.index[hash(c.first, c.size)>>56]; *k == 0 && i+1 < ambiguous {
+			*k = uint8(i + 1)
+		} else {
+			*k = ambiguous
+		}
+	}
 }
 
-// place is where the search for a name starts in a table, modulo its length.
-func place(first uint64, size int, shift uint) int {
-	return int((first + uint64(size)) * 0x9E3779B97F4A7C15 >> (shift & 63))
-}
+// hash mixes a name's first word and length; its upper bits are the best.
+func hash(first uint64, size int) uint64 { return (first + uint64(size)) * 0x9E3779B97F4A7C15 }
 
 // ends tells whether key is c's name, when it is longer than 8 bytes and has
 // the same first 8 and the same length.
@@ -151,7 +164,7 @@ func (n *node) findWord(first uint64, name string) *node {
 	if n.underscore {
 		first = undot(first)
 	}
-	for i := place(first, len(name), n.shift); ; i++ {
+	for i := int(hash(first, len(name)) >> (n.shift & 63)); ; i++ {
 		c := &n.table[i&(len(n.table)-1)]
 		if c.first == first && c.size == len(name) && (len(name) <= 8 || c.ends(name, n.underscore)) {
 			return c.node
@@ -162,13 +175,17 @@ func (n *node) findWord(first uint64, name string) *node {
 	}
 }
 
-// undot returns a word of a name with underscores for dots.
-func undot(w uint64) uint64 {
+// dotted8 returns a word with 1 in the bytes where w has a dot, else 0.
+func dotted8(w uint64) uint64 {
 	const low7, dots = 0x7f7f7f7f7f7f7f7f, 0x0101010101010101 * '.'
-	x := w ^ dots
-	other := (x&low7 + low7) | x | low7 // a byte is 0x7f where w has a dot, else 0xff
-	return w ^ (^other>>7)*('.'^'_')
+	w ^= dots
+	return ^((w&low7 + low7) | w | low7) >> 7
 }
+
+// undot returns a word of a name with underscores for dots.
+func undot(w uint64) uint64 { return w ^ dotted8(w)*('.'^'_') }
+
+func hasDot(w uint64) bool { return dotted8(w) != 0 }
 
 // step returns the node for one name: the child, or what stands for others.
 func (n *node) step(name string) *node {
@@ -178,13 +195,16 @@ func (n *node) step(name string) *node {
 	return n.other
 }
 
+// sameButDots tells whether a key of more than 8 bytes is name, which is as
+// long, when its dots count as underscores.
 func sameButDots(name, key string) bool {
-	for i := 0; i < len(key); i++ {
-		if c := key[i]; c != name[i] && (c != '.' || name[i] != '_') {
+	for i := 0; i < len(key)-8; i += 8 {
+		if undot(load(key, i)) != load(name, i) {
 			return false
 		}
 	}
-	return true
+	i := len(key) - 8
+	return undot(load(key, i)) == load(name, i)
 }
 
 // wordMask keeps the bytes of a word that belong to a name of so many bytes.

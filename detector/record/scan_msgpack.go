@@ -28,70 +28,86 @@ func (l *Layout) ScanMsgpack(b []byte, v *View) (int, error) {
 
 // walkMap reads n entries at b[i] of the map at node, and returns the offset
 // after them, negative if they are broken.
-//
-// This is where a scan spends its time: short keys and short values that
-// nobody wants are passed in this loop, everything else has its own function.
 func (v *View) walkMap(at *node, b []byte, i, n, depth int) int {
-	table, shift, underscore := at.table, at.shift, at.underscore
-	for ; n > 0; n-- {
-		// The 8 bytes after a key's first byte are read at once, whatever its
-		// length, so they must be there.
-		if i+9 > len(b) || !isFixStr(b[i]) {
-			if i = v.walkEntry(at, b, i, depth); i < 0 {
-				return -1
-			}
-			continue
-		}
-		size := int(b[i] & 0x1f)
-		first := binary.LittleEndian.Uint64(b[i+1:]) & wordMask[size]
-		start := i + 1
-		i = start + size
-		if uint(i) >= uint(len(b)) {
-			return -1 // the value is missing, if not more
-		}
-		if underscore {
-			first = undot(first)
-		}
+	for n > 0 {
 		var below *node
-		for h := place(first, size, shift); ; h++ {
-			c := &table[h&(len(table)-1)]
-			if c.first == first && c.size == size && (size <= 8 || c.ends(view(b[start:i]), underscore)) {
-				below = c.node
-				break
-			}
-			if c.size < 0 {
-				if at.opens>>(first&63)&1 != 0 {
-					below = v.unlisted(at, view(b[start:i]))
-				}
-				break
-			}
+		if i, n, below = at.pass(b, i, n); below != nil {
+			i = v.walk(below, b, i, depth, false)
+		} else if n > 0 {
+			i = v.walkEntry(at, b, i, depth)
+			n--
 		}
-		c := b[i]
-		switch {
-		case below != nil && isFixStr(c) && uint(i)+uint(c&0x1f) < uint(len(b)):
-			end := i + 1 + int(c&0x1f)
-			v.text(below, view(b[i+1:end]))
-			i = end
-		case below != nil:
-			if i = v.walk(below, b, i, depth, false); i < 0 {
-				return -1
-			}
-		case isFixStr(c):
-			i += int(c&0x1f) + 1
-		case fixedSize[c] != 0:
-			i += int(fixedSize[c])
-		case c == mpStr8 && i+1 < len(b):
-			i += int(b[i+1]) + 2
-		default:
-			if i = skip(b, i); i < 0 {
-				return -1
-			}
+		if i < 0 {
+			return -1
 		}
 	}
 	if i > len(b) {
 		return -1
 	}
 	return i
+}
+
+// pass goes over those of the n entries at b[i] that nobody wants, and returns
+// where it stopped and how many entries are left: at the value of a wanted
+// child, which is returned and no longer counted, or at an entry that it does
+// not understand, or at the end, which may lie beyond b.
+//
+// This is where a scan spends its time. The loop calls nothing, so that all it
+// needs stays in registers, and knows only short keys and the commoner values.
+func (n *node) pass(b []byte, i, left int) (next, rest int, below *node) {
+	for ; left > 0; left-- {
+		// The 8 bytes after a key's first byte are read at once, whatever its
+		// length, so they must be there.
+		if uint(i) >= uint(len(b)) || len(b)-i < 9 || !isFixStr(b[i]) {
+			return i, left, nil
+		}
+		size := int(b[i] & 0x1f)
+		first := binary.LittleEndian.Uint64(b[i+1:]) & wordMask[size]
+		if n.underscore {
+			first = undot(first)
+		}
+		end := i + 1 + size
+		if k := n.index[hash(first, size)>>56]; k != 0 {
+			if int(k) > len(n.children) || size > 16 || end > len(b) {
+				return i, left, nil
+			}
+			c := &n.children[k-1]
+			if c.first == first && c.size == size &&
+				(size <= 8 || c.last == binary.LittleEndian.Uint64(b[end-8:])) {
+				return end, left - 1, c.node
+			}
+		}
+		if n.opens>>(first&63)&1 != 0 {
+			if n.other != nil || size > 16 || end > len(b) || hasDot(first) ||
+				size > 8 && hasDot(binary.LittleEndian.Uint64(b[end-8:])) {
+				return i, left, nil
+			}
+		}
+		for values := 1; values > 0; values-- {
+			if uint(end) >= uint(len(b)) {
+				return len(b) + 1, 0, nil
+			}
+			c := b[end]
+			switch {
+			case isFixStr(c):
+				end += int(c&0x1f) + 1
+			case fixedSize[c] != 0:
+				end += int(fixedSize[c])
+			case c == mpStr8 && len(b)-end > 1:
+				end += int(b[end+1]) + 2
+			case c < 0x90:
+				values += 2 * int(c&0x0f)
+				end++
+			case c < 0xa0:
+				values += int(c & 0x0f)
+				end++
+			default:
+				return i, left, nil
+			}
+		}
+		i = end
+	}
+	return i, 0, nil
 }
 
 // walkEntry reads the entry at b[i] of the map at node.
