@@ -172,7 +172,11 @@ func (s *Store) readRows(rule uint32, m *Memory, overlay map[uint64][]byte) ([][
 			}
 		}
 		if rows[b.worker] == nil {
-			rows[b.worker] = make([]row, 0, (s.size(rule)+n)/n+loadBlock)
+			room := s.size(rule)/n + loadBlock
+			if b.worker == 0 {
+				room = s.size(rule) + len(overlay) // the others' rows join these
+			}
+			rows[b.worker] = make([]row, 0, room)
 		}
 		rows[b.worker] = append(rows[b.worker], b.rows...)
 	}

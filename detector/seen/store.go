@@ -89,7 +89,10 @@ type RuleMeta struct {
 	BaselineDone  int64  `json:"baseline_done,omitempty"`
 	FirstMatch    int64  `json:"first_match,omitempty"`
 	Alerts        uint64 `json:"alerts,omitempty"`
-	Extra         []byte `json:"extra,omitempty"` // opaque
+	// Excepted: the rule has, or had, exceptions, and a record of its own for
+	// the tuples seen under them.
+	Excepted bool   `json:"excepted,omitempty"`
+	Extra    []byte `json:"extra,omitempty"` // opaque
 }
 
 // Store is a state folder in use. All its methods are safe for concurrent use.

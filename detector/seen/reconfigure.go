@@ -1,0 +1,72 @@
+package seen
+
+import "time"
+
+// Reconfigure changes how many tuples the memory keeps, and its window, while
+// it is in use. What no longer fits is forgotten, and b gets the deletions. What
+// a longer window would still know, but a shorter one has already forgotten,
+// stays forgotten.
+func (m *Memory) Reconfigure(maxTuples int, window time.Duration, b *Batch) {
+	if maxTuples <= 0 {
+		maxTuples = DefaultMaxTuples
+	}
+	if window != m.cfg.Window {
+		m.setWindow(window)
+	}
+	if maxTuples == m.cfg.MaxTuples {
+		return
+	}
+	m.cfg.MaxTuples = maxTuples
+	m.floodAt = uint32(max(maxTuples/floodFraction, floodLeast))
+	m.sketch.period = maxTuples * 8
+	for i := range m.terms {
+		m.terms[i].limit = maxTuples + maxTuples/4 + 1024
+	}
+	for m.Len() > maxTuples {
+		p, ok := m.dropOldest(m.victim(nil))
+		if !ok {
+			break
+		}
+		m.forget(&p, b)
+	}
+	for _, seg := range m.segments() {
+		seg.Resize(maxTuples + 1)
+	}
+}
+
+func (m *Memory) segments() []*segment {
+	all := []*segment{m.probation, m.protected}
+	for _, f := range m.ring {
+		all = append(all, f.lru)
+	}
+	return all
+}
+
+// setWindow changes the window, and with it the refresh grain. The grain is the
+// unit of what a tuple remembers of its sighting on disk, which is lost: each
+// tuple is written at its next sighting.
+func (m *Memory) setWindow(window time.Duration) {
+	var rows []row
+	for i := range m.cold.rows {
+		if !m.cold.rows[i].gone() {
+			rows = append(rows, m.cold.rows[i])
+		}
+	}
+	fresh := NewMemory(MemoryConfig{MaxTuples: 1, Window: window})
+	m.cfg.Window, m.cfg.RefreshGrain = window, fresh.cfg.RefreshGrain
+	m.window, m.grain = fresh.window, fresh.grain
+	stale := func(p packed) packed {
+		return pack(p.sighting(), p.seq(), m.slot(p.last())-slotsPerGrain-1, p.check())
+	}
+	for i := range rows {
+		rows[i].value = stale(rows[i].value)
+	}
+	m.cold.build(rows, m.seenAgain, func(*row) {})
+	for _, seg := range m.segments() {
+		for _, key := range seg.Keys() { // oldest first: the order stays
+			if p, ok := seg.Peek(key); ok {
+				seg.Add(key, stale(p))
+			}
+		}
+	}
+}
