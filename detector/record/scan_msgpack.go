@@ -32,7 +32,22 @@ func (v *View) walkMap(at *node, b []byte, i, n, depth int) int {
 	for n > 0 {
 		var below *node
 		if i, n, below = at.pass(b, i, n); below != nil {
-			i = v.walk(below, b, i, depth, false)
+			// Mostly it is a short text, which is filed here.
+			start, end := i, -1
+			if i+1 < len(b) && below.slot != none && len(below.deeps) == 0 {
+				switch c := b[i]; {
+				case isFixStr(c):
+					start, end = i+1, i+1+int(c&0x1f)
+				case c == mpStr8:
+					start, end = i+2, i+2+int(b[i+1])
+				}
+			}
+			if uint(end) <= uint(len(b)) {
+				v.pushText(below.slot, view(b[start:end]))
+				i = end
+			} else {
+				i = v.walk(below, b, i, depth, false)
+			}
 		} else if n > 0 {
 			i = v.walkEntry(at, b, i, depth)
 			n--

@@ -145,6 +145,7 @@ func (v *View) push(s slot, val Value) {
 	c.Str, c.Num, c.Kind, c.Type = val.Str, val.Num, val.Kind, val.Type
 }
 
+// pushText is push for a string.
 func (v *View) pushText(s slot, text string) {
 	c := v.grow(s)
 	c.Str, c.Num, c.Kind, c.Type = text, 0, String, 0
