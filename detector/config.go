@@ -2,6 +2,7 @@ package detector
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +29,7 @@ type property struct {
 }
 
 // properties are all that an output takes, in the order of the documentation.
-var properties = []property{
+var properties = slices.Concat([]property{
 	{"rules", func(c *Config, s string) error {
 		if c.Rules = rule.SplitList(s); len(c.Rules) == 0 {
 			return fmt.Errorf("names nothing; name files, folders or globs, separated by commas")
@@ -60,7 +61,7 @@ var properties = []property{
 	{"alert_tag", func(c *Config, s string) error { c.AlertTag = s; return checkTagTemplate(s) }},
 	{"alert_file", func(c *Config, s string) error { c.AlertFile = s; return nil }},
 	{"alert_stdout", func(c *Config, s string) (err error) { c.AlertStdout, err = parseSwitch(s); return }},
-}
+}, forwardProperties)
 
 // Properties returns the names of the output plugin's properties.
 func Properties() []string {
@@ -87,6 +88,7 @@ type Config struct {
 
 	AlertFile   string
 	AlertStdout bool
+	Forward     forwardConfig
 }
 
 // ParseConfig reads and checks the properties of an output. The error names
@@ -98,15 +100,20 @@ func ParseConfig(g Getter) (*Config, error) {
 		Learn:     defaultLearn,
 		AlertTag:  defaultAlertTag,
 	}
+	var given []string
 	for _, p := range properties {
 		text := strings.TrimSpace(g.Get(p.name))
 		if text == "" {
 			continue
 		}
+		given = append(given, p.name)
 		if err := p.read(c, text); err != nil {
 			return nil, fmt.Errorf("property %s: %w", p.name, err)
 		}
 		c.alertTagIs = c.alertTagIs || p.name == "alert_tag"
+	}
+	if err := c.Forward.settle(given); err != nil {
+		return nil, err
 	}
 	inline := c.Inline != (rule.InlineConfig{})
 	switch {

@@ -93,7 +93,7 @@ func (c *Config) loadRules() (*rule.Set, error) {
 // comes back in.
 func (d *Detector) checkWaysOut(rules []*rule.Rule) error {
 	c := d.config
-	if d.where.Match != "" && c.alertTagIs && d.caught(c.AlertTag) {
+	if d.where.Match != "" && (c.alertTagIs || c.Forward.Address.Local()) && d.caught(c.AlertTag) {
 		return fmt.Errorf("property alert_tag: %q is a tag that this output's own Match %q takes, so that alerts would raise alerts; choose another tag or a narrower Match",
 			c.AlertTag, d.where.Match)
 	}
@@ -102,18 +102,18 @@ func (d *Detector) checkWaysOut(rules []*rule.Rule) error {
 			return err
 		}
 	}
-	if c.AlertFile != "" || c.AlertStdout {
+	if c.AlertFile != "" || c.AlertStdout || c.Forward.on() {
 		return nil
 	}
 	if len(hub.inputs) == 0 {
-		return errors.New("alerts have nowhere to go: add an [INPUT] with Name newterms_alerts and a Tag (and list out_newterms.so twice under [PLUGINS]), or set alert_file or alert_stdout on this output")
+		return errors.New("alerts have nowhere to go: add an [INPUT] with Name newterms_alerts and a Tag (and list out_newterms.so twice under [PLUGINS]), or set alert_forward, alert_file or alert_stdout on this output")
 	}
 	for _, r := range rules {
 		taken := slices.ContainsFunc(hub.inputs, func(in *Input) bool {
 			return severityRank(r.Severity) >= in.least && in.takesRule(r.ID, r.Name)
 		})
 		if !taken {
-			return fmt.Errorf("alerts of rule %q (%s, severity %s) have nowhere to go: no newterms_alerts input takes them by its rules and min_severity; widen one, add another, or set alert_file or alert_stdout on this output",
+			return fmt.Errorf("alerts of rule %q (%s, severity %s) have nowhere to go: no newterms_alerts input takes them by its rules and min_severity; widen one, add another, or set alert_forward, alert_file or alert_stdout on this output",
 				r.Name, r.ID, r.Severity)
 		}
 	}
@@ -164,6 +164,13 @@ func (d *Detector) start(rules []*rule.Rule) (err error) {
 		f, err := sink.OpenFile(c.AlertFile)
 		if err != nil {
 			return fmt.Errorf("property alert_file: %w", err)
+		}
+		sinks = append(sinks, f)
+	}
+	if c.Forward.on() {
+		f, err := sink.NewForward(c.Forward.ForwardOptions)
+		if err != nil {
+			return fmt.Errorf("property alert_forward: %w", err)
 		}
 		sinks = append(sinks, f)
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"fluent-bit-newterms/detector/rule"
+	"fluent-bit-newterms/detector/sink"
 )
 
 // hub knows the alerts inputs and the detectors of the process, which Fluent
@@ -116,7 +117,7 @@ func (in *Input) collect(d *delivery) {
 		parcels := o.take(maxBatch, maxCollect-len(in.buf))
 		for _, p := range parcels {
 			var err error
-			if in.buf, err = appendRecord(in.buf, p.alert); err != nil {
+			if in.buf, err = sink.AppendRecord(in.buf, p.alert.Time, p.alert.Body); err != nil {
 				in.host.Log(LevelError, fmt.Sprintf("an alert of the outbox cannot be read and is passed over: %v", err))
 			}
 		}

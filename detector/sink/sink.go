@@ -1,5 +1,6 @@
-// Package sink is where alerts go that do not go back into the pipeline: a
-// file, the standard output.
+// Package sink is where alerts go that do not go back into the pipeline of
+// their own Fluent Bit: another Fluent Bit or a Fluentd by the forward protocol,
+// a file, the standard output.
 //
 // A sink is told of alerts in order, and answers for how many it has them:
 // those leave the outbox, the others are offered again. So an alert comes at
