@@ -15,6 +15,11 @@ func (e *Engine) decide(p *pass, tag string) (owed error) {
 	for i := range p.fold.tuples {
 		alerts = e.one(p, &p.fold.tuples[i], tag, alerts)
 	}
+	// Time moves on only now, so that it is the same for an event however the
+	// lines around it were split into batches.
+	for i := range p.fold.tuples {
+		e.now = max(e.now, p.fold.tuples[i].last)
+	}
 	ticket := e.handOver(alerts)
 	e.mu.Unlock()
 	return e.wait(ticket)
@@ -25,7 +30,6 @@ func (e *Engine) one(p *pass, t *tuple, tag string, alerts []*Alert) []*Alert {
 	c := p.set.rules[t.rule]
 	now := p.now
 	if e.opts.EventTime {
-		e.now = max(e.now, t.last)
 		now = max(e.now, t.first)
 	}
 	c.gov.Matched(t.first)

@@ -183,6 +183,9 @@ func (e *Engine) takeUp(r *rule.Rule) (*liveRule, string, error) {
 	limits := e.limits(r)
 	if old := e.live[r.ID]; old != nil && old.fingerprint == r.Fingerprint() {
 		l := *old
+		if l.state.Meta.BaselineDone != 0 {
+			limits.Learn = 0
+		}
 		l.info, l.rank = ruleInfo(r, limits.Interval), severityRank(r.Severity)
 		l.gov.SetLimits(limits)
 		return &l, "", nil
@@ -197,6 +200,9 @@ func (e *Engine) takeUp(r *rule.Rule) (*liveRule, string, error) {
 	}
 	l := &liveRule{fingerprint: r.Fingerprint(), info: ruleInfo(r, limits.Interval), state: state, rank: severityRank(r.Severity)}
 	l.memory = seen.NewMemory(seen.MemoryConfig{MaxTuples: maxTerms, Window: r.Window, Fields: len(r.Terms)})
+	if state.Meta.BaselineDone != 0 {
+		limits.Learn = 0
+	}
 	l.gov = alert.NewGovernor(limits)
 	note := ""
 	if state.FingerprintChanged {
@@ -347,6 +353,22 @@ func (e *Engine) Tick() {
 func (e *Engine) Finish() (owed error) {
 	e.mu.Lock()
 	ticket := e.handOver(e.due(e.now, true))
+	e.mu.Unlock()
+	return e.wait(ticket)
+}
+
+// Baseline ends the learning of all rules, whether or not they have matched
+// anything: what they know now is what is known. It is kept in the state, so
+// that whoever opens it next alerts from the first record on.
+func (e *Engine) Baseline() (owed error) {
+	e.mu.Lock()
+	for _, c := range e.set.Load().rules {
+		c.gov.EndLearning()
+		c.state.Meta.BaselineDone = e.opts.Clock().UnixMilli()
+		c.state.Meta.Extra = c.gov.State()
+		e.batch.SetMeta(c.state.Num, c.state.Meta)
+	}
+	ticket := e.handOver(nil)
 	e.mu.Unlock()
 	return e.wait(ticket)
 }
