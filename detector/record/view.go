@@ -14,6 +14,7 @@ type slot = int32
 type cell struct {
 	Value
 	next int32
+	slot slot
 }
 
 // chain is the values of a slot: the indices of its first and last cell. first
@@ -35,7 +36,7 @@ type chain struct{ first, last int32 }
 type View struct {
 	table []slot  // by Field: the slot that holds it in this record's shape
 	slots []chain // by slot
-	used  []slot  // the slots to clear
+	alias []slot  // the slots that share the values of others
 	cells []cell  // cells[0] is never used
 
 	// lazy fields (field-name patterns, nested objects) are found only when
@@ -96,10 +97,13 @@ const (
 
 // Reset forgets the record.
 func (v *View) Reset() {
-	for _, s := range v.used {
+	for i := range v.cells[1:] {
+		v.slots[v.cells[1+i].slot].first = 0
+	}
+	for _, s := range v.alias {
 		v.slots[s].first = 0
 	}
-	v.used = v.used[:0]
+	v.alias = v.alias[:0]
 	v.cells = v.cells[:1]
 	v.scratch = v.scratch[:0]
 	clear(v.lazyDone)
@@ -151,24 +155,23 @@ func (v *View) pushText(s slot, text string) {
 	c.Str, c.Num, c.Kind, c.Type = text, 0, String, 0
 }
 
-// grow adds a cell to a slot. Only its link is set: its value is whatever it
-// held for an earlier record.
+// grow adds a cell to a slot. Its value is whatever it held for an earlier
+// record.
 func (v *View) grow(s slot) *cell {
 	n := len(v.cells)
 	if n == cap(v.cells) {
 		v.cells = append(v.cells, cell{})[:n]
 	}
 	v.cells = v.cells[:n+1]
+	c := &v.cells[n]
+	c.next, c.slot = 0, s
 	at := &v.slots[s]
 	if at.first == 0 {
 		at.first = int32(n)
-		v.used = append(v.used, s)
 	} else {
 		v.cells[at.last].next = int32(n)
 	}
 	at.last = int32(n)
-	c := &v.cells[n]
-	c.next = 0
 	return c
 }
 
@@ -202,20 +205,29 @@ func (v *View) DropEmpty() {
 }
 
 func (v *View) dropEmpty() {
-	for _, s := range v.used {
-		prev := int32(0)
-		for i := v.slots[s].first; i != 0; i = v.cells[i].next {
-			switch c := &v.cells[i]; {
-			case c.Kind != String || c.Str != "":
-				prev = i
-			case prev == 0:
-				v.slots[s].first = c.next
-			default:
-				v.cells[prev].next = c.next
-			}
+	for i := 1; i < len(v.cells); i++ {
+		if s := v.cells[i].slot; v.slots[s].first == int32(i) {
+			v.dropEmptyOf(s)
 		}
-		v.slots[s].last = prev
 	}
+	for _, s := range v.alias {
+		v.dropEmptyOf(s)
+	}
+}
+
+func (v *View) dropEmptyOf(s slot) {
+	at, prev := &v.slots[s], int32(0)
+	for i := at.first; i != 0; i = v.cells[i].next {
+		switch c := &v.cells[i]; {
+		case c.Kind != String || c.Str != "":
+			prev = i
+		case prev == 0:
+			at.first = c.next
+		default:
+			v.cells[prev].next = c.next
+		}
+	}
+	at.last = prev
 }
 
 // PushSlot adds a value to a slot.
@@ -228,5 +240,5 @@ func (v *View) AliasSlot(dst, src int32) {
 		return
 	}
 	v.slots[dst] = v.slots[src]
-	v.used = append(v.used, dst)
+	v.alias = append(v.alias, dst)
 }
