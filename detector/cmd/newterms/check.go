@@ -56,8 +56,11 @@ Exit codes: 0 all rules can run, 1 some cannot, 2 wrong use.`,
 			if err := out.Flush(); err != nil {
 				return err
 			}
-			bad := 0
+			rules, bad := 0, 0
 			for i := range checked {
+				if c := &checked[i]; c.Name != "" || c.RuleID != "" {
+					rules++
+				}
 				if !checked[i].OK {
 					bad++
 				}
@@ -67,7 +70,7 @@ Exit codes: 0 all rules can run, 1 some cannot, 2 wrong use.`,
 				fmt.Fprintln(note, skipped)
 			}
 			if !asJSON {
-				fmt.Fprintln(note, verdict(len(checked), bad))
+				fmt.Fprintln(note, verdict(rules, bad))
 			}
 			if bad > 0 {
 				return answer(exitNo)
@@ -82,6 +85,8 @@ Exit codes: 0 all rules can run, 1 some cannot, 2 wrong use.`,
 
 func verdict(n, bad int) string {
 	switch {
+	case n == 0 && bad > 0:
+		return "no rules could be read"
 	case n == 0:
 		return "no new_terms rules"
 	case bad == 0:
@@ -195,7 +200,7 @@ func (c *checkedRule) write(w io.Writer) {
 	case !c.OK:
 		fmt.Fprintf(w, "FAIL  %s\n", printable(name))
 	case c.fields == nil:
-		fmt.Fprintf(w, "note  %s\n", printable(name))
+		fmt.Fprintf(w, "note  %s\n", printable(name)) // a file without rules, such as of exceptions
 	default:
 		fmt.Fprintf(w, "ok    %s  [%s]  %s\n", printable(name), printable(strings.Join(c.fields, ", ")), c.window)
 	}

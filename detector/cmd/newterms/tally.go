@@ -40,11 +40,16 @@ func (t *tally) add(f *found) {
 // write says in a few lines what a replay found.
 func (t *tally) write(w io.Writer, c *detector.Counts, rules int) {
 	fmt.Fprintf(w, "%s of %s", plural(c.Alerts.Load(), "alert"), plural(rules, "rule"))
+	if n := c.Matched.Load(); n != 1 {
+		fmt.Fprintf(w, "; %s matches", thousands(n))
+	} else {
+		fmt.Fprint(w, "; 1 match")
+	}
 	for _, part := range []struct {
 		n    uint64
 		what string
 	}{
-		{c.Matched.Load(), "matches"}, {c.Learned.Load(), "tuples only learned"},
+		{c.Learned.Load(), "tuples only learned"},
 		{c.Held.Load(), "tuples over the limit, in summaries"},
 		{c.EvictedInsideWin.Load(), "tuples forgotten inside their window: raise --max-terms"},
 		{c.Truncated.Load(), "combinations not looked at"},
