@@ -45,11 +45,13 @@ type node struct {
 // back than a byte can tell.
 const ambiguous = 255
 
-// child is a name in a table. Names of up to 16 bytes are told apart by their
-// length, first and last 8 bytes alone.
+// child is a name in a table. Names of up to 31 bytes, which msgpack writes
+// shortest, are told apart by their length and four words alone.
 type child struct {
 	first uint64 // the name's first 8 bytes, little-endian, zeros after its end
 	last  uint64 // of a name longer than 8 bytes: its last 8
+	mid   uint64 // of one longer than 16: the 8 after the first
+	mid2  uint64 // and the 8 before the last
 	size  int    // the name's length, -1 in a free place
 	node  *node
 	name  string
@@ -101,7 +103,7 @@ func (n *node) add(name string) *node {
 		return c
 	}
 	c := newNode(n.deeps)
-	n.children = append(n.children, child{firstWord(name), lastWord(name), len(name), c, name})
+	n.children = append(n.children, newChild(name, c))
 	n.inside = true
 	n.rebuild()
 	n.open()
@@ -138,6 +140,17 @@ func (n *node) rebuild() {
 
 // hash mixes a name's first word and length; its upper bits are the best.
 func hash(first uint64, size int) uint64 { return (first + uint64(size)) * 0x9E3779B97F4A7C15 }
+
+func newChild(name string, n *node) child {
+	c := child{first: firstWord(name), size: len(name), node: n, name: name}
+	if len(name) > 8 {
+		c.last = load(name, len(name)-8)
+	}
+	if len(name) > 16 {
+		c.mid, c.mid2 = load(name, 8), load(name, len(name)-16)
+	}
+	return c
+}
 
 // ends tells whether key is c's name, when it is longer than 8 bytes and has
 // the same first 8 and the same length.
@@ -228,18 +241,11 @@ func firstWord(s string) uint64 {
 	return w
 }
 
-// lastWord returns the last 8 bytes of s, 0 if it has no more than 8.
-func lastWord(s string) uint64 {
-	if len(s) <= 8 {
-		return 0
-	}
-	return load(s, len(s)-8)
-}
-
 // load returns the 8 bytes at s[i:].
-func load(s string, i int) uint64 {
-	return binary.LittleEndian.Uint64(bytesOf(s)[i:])
-}
+func load(s string, i int) uint64 { return word(bytesOf(s), i) }
+
+// word returns the 8 bytes at b[i:].
+func word(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[i:]) }
 
 // lookup returns the node for a map's key, nil if it is not wanted.
 func (v *View) lookup(at *node, first uint64, key string) *node {

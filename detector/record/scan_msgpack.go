@@ -1,7 +1,5 @@
 package record
 
-import "encoding/binary"
-
 // maxDepth is how many levels of maps and arrays the walk follows. What lies
 // deeper is skipped as if nobody wanted it, which needs no recursion: depth
 // cannot be used to end a chunk, or the process. Elasticsearch takes 20
@@ -77,24 +75,36 @@ func (n *node) pass(b []byte, i, left int) (next, rest int, below *node) {
 			return i, left, nil
 		}
 		size := int(b[i] & 0x1f)
-		first := binary.LittleEndian.Uint64(b[i+1:]) & wordMask[size]
+		first := word(b, i+1) & wordMask[size]
 		if n.underscore {
 			first = undot(first)
 		}
 		end := i + 1 + size
 		if k := n.index[hash(first, size)>>56]; k != 0 {
-			if int(k) > len(n.children) || size > 16 || end > len(b) {
+			if int(k) > len(n.children) || end > len(b) {
 				return i, left, nil
 			}
 			c := &n.children[k-1]
-			if c.first == first && c.size == size &&
-				(size <= 8 || c.last == binary.LittleEndian.Uint64(b[end-8:])) {
-				return end, left - 1, c.node
+			if c.first == first && c.size == size {
+				if size <= 8 {
+					return end, left - 1, c.node
+				}
+				// The words may overlap: together they are the whole key.
+				last, mid, mid2 := word(b, end-8), c.mid, c.mid2
+				if size > 16 {
+					mid, mid2 = word(b, i+9), word(b, end-16)
+				}
+				if n.underscore {
+					last, mid, mid2 = undot(last), undot(mid), undot(mid2)
+				}
+				if last == c.last && mid == c.mid && mid2 == c.mid2 {
+					return end, left - 1, c.node
+				}
 			}
 		}
 		if n.opens>>(first&63)&1 != 0 {
 			if n.other != nil || size > 16 || end > len(b) || hasDot(first) ||
-				size > 8 && hasDot(binary.LittleEndian.Uint64(b[end-8:])) {
+				size > 8 && hasDot(word(b, end-8)) {
 				return i, left, nil
 			}
 		}
