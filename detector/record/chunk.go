@@ -63,6 +63,10 @@ func (c *Chunk) Next() (bool, error) {
 		}
 	}
 	for c.pos < len(c.data) {
+		if ns, next := usualHead(c.data, c.pos); next > 0 {
+			c.found(ns, next)
+			return true, nil
+		}
 		n, i, isMap := container(c.data, c.pos)
 		if i >= 0 && !isMap && n == 2 {
 			ns, group, next := timestamp(c.data, i)
@@ -70,8 +74,7 @@ func (c *Chunk) Next() (bool, error) {
 				return false, c.wrong(ErrTimestamp)
 			}
 			if !group {
-				c.Time, c.Body, c.body, c.open = ns, c.data[next:], next, true
-				c.Index++
+				c.found(ns, next)
 				return true, nil
 			}
 			next = skip(c.data, c.pos)
@@ -84,6 +87,12 @@ func (c *Chunk) Next() (bool, error) {
 		return false, c.wrong(ErrRecord)
 	}
 	return false, nil
+}
+
+// found makes the record whose body begins at i the one at hand.
+func (c *Chunk) found(ns int64, i int) {
+	c.Time, c.Body, c.body, c.open = ns, c.data[i:], i, true
+	c.Index++
 }
 
 // Advance moves past the body of the record at hand, which is n bytes long: as
@@ -128,6 +137,24 @@ const (
 	groupStart = 0xFFFFFFFF
 	groupEnd   = 0xFFFFFFFE
 )
+
+// usualHead reads what most records begin with: an EventTime and empty
+// metadata. next is 0 if this one begins with something else.
+func usualHead(b []byte, i int) (ns int64, next int) {
+	const size = 13
+	if len(b)-i < size {
+		return 0, 0
+	}
+	h := b[i : i+size]
+	if h[0] != 0x92 || h[1] != 0x92 || h[2] != mpFixExt8 || h[3] != 0 || h[12] != 0x80 {
+		return 0, 0
+	}
+	sec, nsec := binary.BigEndian.Uint32(h[4:]), binary.BigEndian.Uint32(h[8:])
+	if sec == groupStart || sec == groupEnd {
+		return 0, 0
+	}
+	return int64(sec)*1e9 + int64(nsec), i + size
+}
 
 // timestamp reads a record's time at b[i]: an EventTime extension, a number,
 // or an array that begins with either. next is the offset after it, negative
