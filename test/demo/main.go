@@ -177,11 +177,11 @@ func throughHost(host, so, dir, state, log string) ([]byte, error) {
 	}
 	var alerts []byte
 	for _, line := range bytes.Split(bytes.TrimSpace(out), []byte("\n")) {
-		var r struct{ Record json.RawMessage }
+		var r struct{ Record [2]json.RawMessage } // time and body
 		if err := json.Unmarshal(line, &r); err != nil {
 			return nil, fmt.Errorf("%s: %w", host, err)
 		}
-		alerts = append(append(alerts, r.Record...), '\n')
+		alerts = append(append(alerts, r.Record[1]...), '\n')
 	}
 	return alerts, nil
 }

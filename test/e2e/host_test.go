@@ -41,12 +41,12 @@ func runHost(t *testing.T, config string, steps ...string) hostRun {
 		}
 		var r struct {
 			Tag    string
-			Record alert
+			Record [2]json.RawMessage // [time, metadata] and body
 		}
 		if err := json.Unmarshal(line, &r); err != nil {
 			t.Fatalf("the host printed %.200q: %v", line, err)
 		}
-		run.alerts = append(run.alerts, r.Record)
+		run.alerts = append(run.alerts, parseAlerts(t, r.Record[1])...)
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -106,6 +106,7 @@ func TestHostForms(t *testing.T) {
 			} else {
 				steps = append(steps, form...)
 			}
+			log, want := log, want
 			if form[0] == "size=1" { // a record a chunk: as many flushes as records
 				short := filepath.Join(t.TempDir(), "short.log")
 				lines := bytes.SplitAfter(gunzip(t, filepath.Join(root, "test/testdata/k8s-audit.jsonl.gz")), []byte("\n"))
