@@ -1,50 +1,69 @@
 package detector
 
 import (
-	"time"
-
 	"fluent-bit-newterms/detector/alert"
+	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/seen"
 )
 
+// sightings is what was known of a tuple.
+type sightings = seen.Sighting
+
 // decide asks the rules' memories about the tuples of a pass, raises alerts
 // for those that are new, and commits both in one transaction.
-func (e *Engine) decide(p *pass, tag string) (owed error) {
+func (e *Engine) decide(p *pass) {
+	if len(p.fold.tuples) == 0 {
+		return
+	}
+	e.judge(p)
+	if p.set.matched {
+		e.passMatches(p)
+	}
+}
+
+func (e *Engine) judge(p *pass) {
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	var alerts []*Alert
 	for i := range p.fold.tuples {
-		alerts = e.one(p, &p.fold.tuples[i], tag, alerts)
+		alerts = e.one(p, &p.fold.tuples[i], alerts)
 	}
-	// Time moves on only now, so that it is the same for an event however the
-	// lines around it were split into batches.
-	for i := range p.fold.tuples {
-		e.now = max(e.now, p.fold.tuples[i].last)
+	e.now = max(e.now, p.newest)
+	if ticket := e.handOver(alerts); ticket != (seen.Ticket{}) {
+		p.ticket = ticket
 	}
-	ticket := e.handOver(alerts)
-	e.mu.Unlock()
-	return e.wait(ticket)
 }
 
 // one decides about one tuple.
-func (e *Engine) one(p *pass, t *tuple, tag string, alerts []*Alert) []*Alert {
+func (e *Engine) one(p *pass, t *tuple, alerts []*Alert) []*Alert {
 	c := p.set.rules[t.rule]
-	now := p.now
-	if e.opts.EventTime {
-		now = max(e.now, t.first)
-	}
-	c.gov.Matched(t.first)
-	terms := p.fold.terms(t)
-	out := c.memory.Observe(terms, seen.Sighting{First: t.first, Last: t.last, Count: t.count}, &e.batch)
-	if out.Evicted {
-		e.counts.Evicted.Add(1)
-		if out.EvictedInsideWindow {
-			e.counts.EvictedInsideWin.Add(1)
-		}
-	}
-	if out.Verdict == seen.Known {
+	if t.under != 0 {
+		e.except(p, c, t)
 		return alerts
 	}
-	if t.first <= e.opts.LearnUntil {
+	now := p.now
+	if e.opts.EventTime {
+		e.now = max(e.now, t.now)
+		now = e.now
+	}
+	c.gov.Matched(now)
+	terms := p.fold.terms(t)
+	var out seen.Outcome
+	switch {
+	case t.missing:
+		t.verdict, out.Verdict = alert.Missing, seen.New
+	default:
+		out = e.observe(c.memory, t, terms)
+		t.before = out.Previous
+		t.verdict = verdicts[out.Verdict]
+		if out.Verdict != seen.Known && e.readmit(c, t, terms) {
+			t.verdict = alert.Known
+		}
+	}
+	if t.verdict == alert.Known {
+		return alerts
+	}
+	if t.at <= e.opts.LearnUntil {
 		e.counts.Learned.Add(1)
 		return alerts
 	}
@@ -55,72 +74,83 @@ func (e *Engine) one(p *pass, t *tuple, tag string, alerts []*Alert) []*Alert {
 	if err != nil {
 		list = []any{} // cannot be: AppendTerm wrote them
 	}
-	switch c.gov.New(list, len(terms), t.first, now) {
-	case alert.Learn:
+	if c.gov.Learn(list, len(terms), t.at, now) {
 		e.counts.Learned.Add(1)
-	case alert.Hold:
-		e.counts.Held.Add(1)
-	case alert.Raise:
-		e.counts.New.Add(1)
-		alerts = append(alerts, e.raise(p, c, t, &out, list, tag, now))
+		return alerts
+	}
+	f := &finding{p: p, c: c, t: t, out: out, terms: terms, list: list, now: now}
+	if a := e.admit(f); a != nil {
+		t.alerted = true
+		alerts = append(alerts, a)
 	}
 	return alerts
 }
 
-// raise makes the alert for a new tuple.
-func (e *Engine) raise(p *pass, c *compiled, t *tuple, out *seen.Outcome, list []any, tag string, now int64) *Alert {
-	ref := &p.refs[t.ref]
-	doc, err := ref.Document()
-	if err != nil {
-		// The event was scanned, so this is a value too odd to show. The
-		// alert must not be lost for it.
-		doc = map[string]any{"error.message": err.Error()}
+var verdicts = [...]alert.Verdict{seen.Known: alert.Known, seen.New: alert.New, seen.Expired: alert.Expired}
+
+// observe remembers a tuple of a pass. The verdict is on the sighting that came
+// first; an earlier one, which came late, only lowers the first sighting.
+func (e *Engine) observe(m *seen.Memory, t *tuple, terms []byte) seen.Outcome {
+	late := t.first < t.at
+	s := seen.Sighting{First: t.at, Last: t.last, Count: t.count}
+	if late {
+		s.Count--
 	}
-	f := alert.Finding{
-		Terms: list, Time: time.UnixMilli(t.first), Detected: time.UnixMilli(now), Tag: tag,
-		Instance: e.opts.Instance, Known: c.memory.Len() - 1, NovelUnsure: out.NovelUnsure,
-		LearningSince: c.gov.Since(), Truncated: t.truncated, Count: t.count,
-		UUID: alert.UUID(c.rule.ID, p.fold.terms(t), time.UnixMilli(t.first), c.rule.Window),
+	out := m.Observe(terms, s, &e.batch)
+	if late {
+		m.Observe(terms, seen.Sighting{First: t.first, Last: t.first, Count: 1}, &e.batch)
 	}
-	for i := range c.fields {
-		f.Novel = append(f.Novel, out.Novel>>i&1 != 0)
-	}
-	if out.Verdict == seen.Expired {
-		f.Expired = true
-		f.FirstSeen, f.LastSeen = time.UnixMilli(out.Previous.First), time.UnixMilli(out.Previous.Last)
-	}
-	body := alert.Document(doc, &c.info, &f)
-	if e.opts.Source != nil {
-		own, _ := body["newterms"].(map[string]any)
-		for k, v := range e.opts.Source(ref.Record) {
-			own[k] = v
+	if out.Evicted {
+		e.counts.Evicted.Add(1)
+		if out.EvictedInsideWindow {
+			e.counts.EvictedInsideWin.Add(1)
 		}
 	}
-	e.counts.Alerts.Add(1)
-	return e.entry(c.liveRule, c.info.Severity, body, tag, t.first)
+	return out
 }
 
-// summary makes the record of a summary.
-func (e *Engine) summary(l *liveRule, s *alert.Summary, now int64) *Alert {
-	e.counts.Summaries.Add(1)
-	return e.entry(l, l.info.Severity, alert.SummaryDocument(&l.info, s, time.UnixMilli(now), e.opts.Instance), "", now)
-}
-
-func (e *Engine) entry(l *liveRule, severity string, body map[string]any, tag string, ms int64) *Alert {
-	text, err := alert.Encode(body)
-	if err != nil {
-		// A number that JSON has no form for (NaN, infinity) is all that can
-		// be wrong: the alert goes without the event's document.
-		text, _ = alert.Encode(map[string]any{
-			"kibana.alert.uuid": body["kibana.alert.uuid"], "kibana.alert.rule.rule_id": l.info.ID,
-			"kibana.alert.rule.name": l.info.Name, "error.message": err.Error(),
-			"newterms": map[string]any{"tag": tag},
-		})
+// readmit tells whether a tuple that is new to the rule was seen under
+// exceptions that have been let go, and so is known.
+func (e *Engine) readmit(c *compiled, t *tuple, terms []byte) bool {
+	if c.except == nil || len(c.except.let) == 0 {
+		return false
 	}
-	return &Alert{RuleName: l.info.Name, OutboxEntry: seen.OutboxEntry{
-		Rule: l.info.ID, Severity: severityRank(severity), Time: ms,
-		Tag: expandTag(e.opts.AlertTag, l.info.ID, severity, tag), Body: text,
-	}}
+	s, ok := c.except.history(terms, t.at, c.window)
+	if !ok {
+		return false
+	}
+	t.before = s
+	e.counts.Readmitted.Add(1)
+	c.memory.Observe(terms, seen.Sighting{First: s.First, Last: s.First, Count: s.Count}, &e.batch)
+	return true
+}
+
+// admit raises the alert for a new tuple, unless it is suppressed or over the
+// limit.
+func (e *Engine) admit(f *finding) *Alert {
+	gov := f.c.gov
+	key := ""
+	if s := f.c.suppress; s != nil {
+		f.doc = e.document(f)
+		terms, lacking := alert.SuppressionTerms(f.doc, s.GroupBy)
+		if !lacking || s.MissingFields != rule.DoNotSuppressMissing {
+			f.groupedBy, key = terms, alert.GroupKey(terms)
+			if gov.Suppressed(key, f.list, len(f.terms), f.t.at, f.now) {
+				e.counts.Suppressed.Add(1)
+				return nil
+			}
+		}
+	}
+	if !gov.Admit(f.list, len(f.terms), f.t.at, f.now) {
+		e.counts.Held.Add(1)
+		return nil
+	}
+	e.counts.New.Add(1)
+	a, uuid := e.raise(f)
+	if key != "" {
+		gov.Suppress(key, f.groupedBy, uuid, f.t.at, f.now)
+	}
+	return a
 }
 
 // due makes the summaries of all rules whose time has come.
@@ -135,18 +165,22 @@ func (e *Engine) due(now int64, all bool) []*Alert {
 }
 
 // handOver gives what has been decided to the store, and the alerts to their
-// way out. It is called under the lock and does not wait for the disk.
-func (e *Engine) handOver(alerts []*Alert) seen.Ticket {
+// way out. It is called under the lock and does not wait for the disk. The
+// ticket is the zero one if there was nothing to write.
+func (e *Engine) handOver(alerts []*Alert) (ticket seen.Ticket) {
 	for _, c := range e.set.Load().rules {
 		if c.gov.Changed() {
-			c.state.Meta.Extra = c.gov.State()
+			c.state.Meta = c.meta()
 			e.batch.SetMeta(c.state.Num, c.state.Meta)
 		}
 	}
 	for _, a := range alerts {
 		e.batch.AddAlert(a.OutboxEntry)
 	}
-	ticket := e.store.Enqueue(&e.batch)
+	if e.batch.Empty() {
+		return seen.Ticket{}
+	}
+	ticket = e.store.Enqueue(&e.batch)
 	first, _ := e.batch.AlertIDs()
 	for i, a := range alerts {
 		a.ID, a.ticket, a.stored = first+uint64(i), ticket, true

@@ -3,21 +3,24 @@ package detector
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"fluent-bit-newterms/detector/alert"
 	"fluent-bit-newterms/detector/mapping"
 	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/seen"
 )
 
-// commitWait is how long a flush waits for its tuples and alerts to be on
-// disk. A disk that is slower, or broken, does not stop the pipeline: what is
-// owed to it stays in memory and is written when it can be.
-const commitWait = 5 * time.Second
+const (
+	// commitWait is how long a flush waits for its tuples and alerts to be on
+	// disk. A disk that is slower, or broken, does not stop the pipeline: what
+	// is owed to it stays in memory and is written when it can be.
+	commitWait = 5 * time.Second
+	// hungWait is how long a flush waits once one before it has waited in
+	// vain: a disk that hangs must not hold up each of them.
+	hungWait = 50 * time.Millisecond
+)
 
 // EngineOptions set up an Engine.
 type EngineOptions struct {
@@ -26,6 +29,7 @@ type EngineOptions struct {
 	Learn     time.Duration // how long a rule without a baseline learns
 	MaxAlerts int           // alerts an interval and rule; 0: as the rule says, below 0: no limit
 	Interval  time.Duration // 0: as the rule says
+	Matched   bool          // pass along every match, not only alerts
 
 	// LearnUntil, in unix ms, if not 0: events up to then only teach.
 	LearnUntil int64
@@ -41,7 +45,8 @@ type EngineOptions struct {
 	Clock    func() time.Time // nil: time.Now
 
 	// Alert is told of every alert and summary, in order, once it has been
-	// handed to the store. It must not block, nor call the engine.
+	// handed to the store; and, where Matched is set, of matching records. It
+	// must not block, nor call the engine.
 	Alert func(a *Alert)
 	// Source, if not nil, adds to an alert where its event came from: index
 	// is the place that was given with the event.
@@ -54,49 +59,35 @@ type EngineOptions struct {
 type Alert struct {
 	seen.OutboxEntry
 	RuleName string
-	ticket   seen.Ticket // its commit
-	stored   bool        // the ticket counts: the alert was made by this process
+	// Matched: a matching record that is no alert. It is in no outbox.
+	Matched bool
+
+	ticket seen.Ticket // its commit
+	stored bool        // the ticket counts: the alert was made by this process
 }
 
 // Engine finds new tuples in events. It is safe for concurrent use.
+//
+// Locks are taken in this order: reload, gen, mu, and then those of the store
+// and of the alerts' way out.
 type Engine struct {
 	opts  EngineOptions
 	store *seen.Store
 
+	reload sync.Mutex   // one SetRules at a time
+	gen    sync.RWMutex // held for reading by whoever uses set, for writing to change it
 	set    atomic.Pointer[ruleset]
 	passes sync.Pool // of *pass; those of an old ruleset are dropped
 
 	// mu guards the rules' memories and governors, and batch: what is decided
 	// about tuples. Nothing under it waits for disk or network.
 	mu    sync.Mutex
-	live  map[string]*liveRule // by rule_id
+	live  map[string]*liveRule // by rule_id; written under reload as well
 	batch seen.Batch
 	now   int64 // ms: the latest time of an event, where EventTime counts
 
+	hung   atomic.Bool // the last wait for the disk was in vain
 	counts Counts
-}
-
-// Counts are totals since the engine was made.
-type Counts struct {
-	Records, Events, Skipped  atomic.Uint64 // read; events in them; passed over
-	Malformed                 atomic.Uint64 // chunks that broke off
-	Matched                   atomic.Uint64 // matches of a rule
-	Truncated                 atomic.Uint64 // combinations not looked at
-	Clamped                   atomic.Uint64 // times ahead of the clock
-	New, Learned, Held        atomic.Uint64 // new tuples: alerted, learned, over the limit
-	Alerts, Summaries         atomic.Uint64
-	Evicted, EvictedInsideWin atomic.Uint64
-}
-
-// liveRule is the part of a rule that lives on when rules are loaded anew.
-type liveRule struct {
-	fingerprint string
-
-	info   alert.Rule
-	state  seen.RuleState
-	memory *seen.Memory
-	gov    *alert.Governor
-	rank   uint8 // of its severity
 }
 
 // NewEngine returns an engine without rules that keeps its state in store,
@@ -111,7 +102,10 @@ func NewEngine(o EngineOptions, store *seen.Store) *Engine {
 	if o.AlertTag == "" {
 		o.AlertTag = defaultAlertTag
 	}
-	return &Engine{opts: o, store: store, live: make(map[string]*liveRule)}
+	e := &Engine{opts: o, store: store, live: make(map[string]*liveRule)}
+	set, _ := newRuleset(nil, &e.opts, o.Clock()) // no rule, no error
+	e.set.Store(set)
+	return e
 }
 
 // Counts returns the engine's totals.
@@ -148,131 +142,30 @@ func (e *Engine) ruleName(id string) string {
 	return ""
 }
 
-// SetRules makes the engine run these rules. Those that ran before and have
-// the same query and fields keep their memory; the others take up what the
-// store knows of them. notes say what a user should know about it. On an error
-// the rules stay as they were.
-func (e *Engine) SetRules(rules []*rule.Rule) (notes []string, err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	live := make([]*liveRule, len(rules))
-	for i, r := range rules {
-		l, note, err := e.takeUp(r)
-		if err != nil {
-			return notes, fmt.Errorf("rule %s (%s): %w", r.Name, r.ID, err)
-		}
-		if note != "" {
-			notes = append(notes, note)
-		}
-		live[i] = l
-	}
-	set, err := newRuleset(rules, live, e.opts.Mapping, e.opts.Clock(), e.opts.TimeFields)
-	if err != nil {
-		return notes, err
-	}
-	e.live = make(map[string]*liveRule, len(live))
-	for i, l := range live {
-		e.live[rules[i].ID] = l
-	}
-	e.set.Store(set)
-	return notes, nil
-}
-
-// takeUp finds or makes the living part of a rule.
-func (e *Engine) takeUp(r *rule.Rule) (*liveRule, string, error) {
-	limits := e.limits(r)
-	if old := e.live[r.ID]; old != nil && old.fingerprint == r.Fingerprint() {
-		l := *old
-		if l.state.Meta.BaselineDone != 0 {
-			limits.Learn = 0
-		}
-		l.info, l.rank = ruleInfo(r, limits.Interval), severityRank(r.Severity)
-		l.gov.SetLimits(limits)
-		return &l, "", nil
-	}
-	state, err := e.store.Rule(r.ID, seen.RuleOptions{Fingerprint: r.Fingerprint(), Name: r.Name, Fields: r.Terms})
-	if err != nil {
-		return nil, "", err
-	}
-	maxTerms := e.opts.MaxTerms
-	if r.MaxTerms > 0 {
-		maxTerms = r.MaxTerms
-	}
-	l := &liveRule{fingerprint: r.Fingerprint(), info: ruleInfo(r, limits.Interval), state: state, rank: severityRank(r.Severity)}
-	l.memory = seen.NewMemory(seen.MemoryConfig{MaxTuples: maxTerms, Window: r.Window, Fields: len(r.Terms)})
-	if state.Meta.BaselineDone != 0 {
-		limits.Learn = 0
-	}
-	l.gov = alert.NewGovernor(limits)
-	note := ""
-	if state.FingerprintChanged {
-		note = fmt.Sprintf("rule %s (%s): its query or fields have changed, so it starts a new memory", r.Name, r.ID)
-	} else if err := l.gov.Restore(state.Meta.Extra); err != nil {
-		note = fmt.Sprintf("rule %s (%s): %v; they start anew", r.Name, r.ID, err)
-	}
-	if state.Meta.BaselineDone != 0 {
-		l.gov.EndLearning()
-	}
-	if _, err := e.store.Load(state, l.memory); err != nil {
-		return nil, note, err
-	}
-	return l, note, nil
-}
-
-func (e *Engine) limits(r *rule.Rule) alert.Limits {
-	l := alert.Limits{MaxAlerts: r.MaxSignals, Interval: r.Interval, Learn: e.opts.Learn}
-	if e.opts.MaxAlerts != 0 {
-		l.MaxAlerts = max(e.opts.MaxAlerts, 0)
-	}
-	if r.MaxAlerts > 0 {
-		l.MaxAlerts = r.MaxAlerts
-	}
-	if e.opts.Interval > 0 {
-		l.Interval = e.opts.Interval
-	}
-	if r.Learn != nil {
-		l.Learn = *r.Learn
-	}
-	return l
-}
-
-func ruleInfo(r *rule.Rule, interval time.Duration) alert.Rule {
-	return alert.Rule{
-		ID: r.ID, UUID: alert.RuleUUID(r.ID), Name: r.Name, Description: r.Description,
-		Severity: r.Severity, RiskScore: r.RiskScore, Tags: r.Tags, Threat: r.Threat,
-		References: r.References, Parameters: r.Raw, Interval: rule.FormatSpan(interval),
-		Window: rule.FormatSpan(r.Window), Fields: r.Terms, Building: r.BuildingBlock,
-	}
-}
-
-// Severities, from the least.
-var severities = []string{"low", "medium", "high", "critical"}
-
-func severityRank(s string) uint8 {
-	for i, name := range severities {
-		if name == s {
-			return uint8(i)
-		}
-	}
-	return 0
-}
-
 // Chunk takes the records of a Fluent Bit chunk that came under a tag. It
 // returns when what it found is on disk, or commitWait has passed; owed then
 // says why. A chunk that breaks off is an error, after what came before the
 // break has been taken.
 func (e *Engine) Chunk(tag string, chunk []byte) (owed, err error) {
+	ticket, err := e.read(tag, chunk)
+	return e.wait(ticket), err
+}
+
+func (e *Engine) read(tag string, chunk []byte) (seen.Ticket, error) {
+	e.gen.RLock()
+	defer e.gen.RUnlock()
 	p := e.begin()
+	p.tag = tag
 	before := p.reader.Stats()
-	err = p.reader.Chunk(chunk, p)
-	e.count(p, before)
+	err := p.reader.Chunk(chunk, p)
 	if err != nil {
 		e.counts.Malformed.Add(1)
 	}
-	return e.end(p, tag), err
+	return e.end(p, before), err
 }
 
-// Batch takes events as lines of JSON, many at a time.
+// Batch takes events as lines of JSON, many at a time. Rules cannot change
+// before its End.
 type Batch struct {
 	e *Engine
 	p *pass
@@ -281,6 +174,7 @@ type Batch struct {
 
 // NewBatch begins a batch of lines.
 func (e *Engine) NewBatch() *Batch {
+	e.gen.RLock()
 	p := e.begin()
 	return &Batch{e: e, p: p, s: p.reader.Stats()}
 }
@@ -298,8 +192,10 @@ func (b *Batch) Stamp(ns int64) { b.p.lastTime = ns }
 
 // End decides about what the lines held; see Chunk.
 func (b *Batch) End(tag string) (owed error) {
-	b.e.count(b.p, b.s)
-	return b.e.end(b.p, tag)
+	b.p.tag = tag
+	ticket := b.e.end(b.p, b.s)
+	b.e.gen.RUnlock()
+	return b.e.wait(ticket)
 }
 
 func (e *Engine) begin() *pass {
@@ -308,34 +204,34 @@ func (e *Engine) begin() *pass {
 	if p == nil || p.set != set {
 		p = newPass(set)
 		p.reader.Skip = e.opts.Skip
+		p.spill = e.decide
 	}
 	p.begin(e.opts.Clock())
 	return p
 }
 
-func (e *Engine) count(p *pass, before mapping.Stats) {
+// end decides about what is left and gives the pass back.
+func (e *Engine) end(p *pass, before mapping.Stats) seen.Ticket {
 	after := p.reader.Stats()
-	c := &e.counts
-	c.Records.Add(after.Records - before.Records)
-	c.Events.Add(after.Events - before.Events)
-	c.Skipped.Add(after.Skipped - before.Skipped)
-	c.Matched.Add(p.counts.matched)
-	c.Truncated.Add(p.counts.truncated)
-	c.Clamped.Add(p.counts.clamped)
-}
-
-// end decides, commits and gives the pass back.
-func (e *Engine) end(p *pass, tag string) (owed error) {
-	if len(p.fold.tuples) > 0 {
-		owed = e.decide(p, tag)
-	}
+	e.counts.sum(p, after.Records-before.Records, after.Events-before.Events, after.Skipped-before.Skipped)
+	e.decide(p)
+	ticket := p.ticket
+	p.empty() // what it refers to is not ours any more
 	e.passes.Put(p)
-	return owed
+	return ticket
 }
 
-// Tick raises the summaries whose time has come; the detector calls it every
-// second or so.
-func (e *Engine) Tick() {
+// Tick raises the summaries whose time has come, and lets go of exceptions
+// that have expired; the detector calls it every second or so. It returns what
+// a user should know.
+func (e *Engine) Tick() (notes []string) {
+	if at := e.set.Load().expires; !at.IsZero() && !e.opts.Clock().Before(at) {
+		if _, err := e.SetRules(e.Rules()); err != nil {
+			notes = append(notes, "an exception has expired, and the rules cannot be set anew: "+err.Error())
+		} else {
+			notes = append(notes, "an exception has expired; what was seen under it counts as known")
+		}
+	}
 	e.mu.Lock()
 	now := e.opts.Clock().UnixMilli()
 	if e.opts.EventTime {
@@ -347,36 +243,33 @@ func (e *Engine) Tick() {
 	if len(alerts) > 0 {
 		_ = e.wait(ticket)
 	}
+	return notes
 }
 
 // Finish raises all summaries that are still to come: at the end of a replay.
 func (e *Engine) Finish() (owed error) {
 	e.mu.Lock()
-	ticket := e.handOver(e.due(e.now, true))
-	e.mu.Unlock()
-	return e.wait(ticket)
-}
-
-// Baseline ends the learning of all rules, whether or not they have matched
-// anything: what they know now is what is known. It is kept in the state, so
-// that whoever opens it next alerts from the first record on.
-func (e *Engine) Baseline() (owed error) {
-	e.mu.Lock()
-	for _, c := range e.set.Load().rules {
-		c.gov.EndLearning()
-		c.state.Meta.BaselineDone = e.opts.Clock().UnixMilli()
-		c.state.Meta.Extra = c.gov.State()
-		e.batch.SetMeta(c.state.Num, c.state.Meta)
+	now := e.now
+	if !e.opts.EventTime {
+		now = e.opts.Clock().UnixMilli()
 	}
-	ticket := e.handOver(nil)
+	ticket := e.handOver(e.due(now, true))
 	e.mu.Unlock()
 	return e.wait(ticket)
 }
 
 func (e *Engine) wait(t seen.Ticket) error {
-	ctx, cancel := context.WithTimeout(context.Background(), commitWait)
+	most := commitWait
+	if e.hung.Load() {
+		most = hungWait
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), most)
 	defer cancel()
-	return e.store.Wait(ctx, t)
+	err := e.store.Wait(ctx, t)
+	if hung := errors.Is(err, seen.ErrPending); hung != e.hung.Load() && t != (seen.Ticket{}) {
+		e.hung.Store(hung)
+	}
+	return err
 }
 
 // Owed tells whether an error of Chunk or End means that something is still

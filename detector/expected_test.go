@@ -216,4 +216,3 @@ func TestWebhook(t *testing.T) {
 	lines := gunzip(t, sharedFile(t, "k8s-audit/webhook.jsonl.gz"))
 	compare(t, replayed(t, rules, lines), expectations(t, sharedFile(t, "k8s-audit/webhook.expected.jsonl")))
 }
-

@@ -1,7 +1,7 @@
 package detector
 
 import (
-	"strings"
+	"fmt"
 	"time"
 
 	"fluent-bit-newterms/detector/kql"
@@ -20,50 +20,82 @@ type ruleset struct {
 
 	dataset, dsType, namespace, eventDataset record.Field
 	timeFields                               []record.Field // where replay looks for an event's time
+
+	matched bool      // every match is passed along
+	expires time.Time // when the next exception does, zero if none
 }
 
 // compiled is a rule ready to run.
 type compiled struct {
 	*liveRule
 	rule   *rule.Rule
-	pred   *kql.Predicate // query, filters, and no exception
+	pred   *kql.Predicate // query and filters
 	fields []record.Field // the terms
 	time   record.Field   // timestamp_override, 0 if there is none
 	window int64          // ms
+
+	excepted   *kql.Predicate // any of the exceptions in force, nil if none is
+	exceptions []exception    // each of them
 }
 
-// newRuleset compiles rules. live gives the running half of each.
-func newRuleset(rules []*rule.Rule, live []*liveRule, opts mapping.Options, now time.Time, timeFields []string) (*ruleset, error) {
-	s := &ruleset{plan: mapping.NewPlan(opts)}
+// newRuleset compiles rules. Their running halves are added later.
+func newRuleset(rules []*rule.Rule, o *EngineOptions, now time.Time) (*ruleset, error) {
+	s := &ruleset{plan: mapping.NewPlan(o.Mapping), matched: o.Matched}
 	s.compiler = kql.NewCompiler(s.plan)
-	field := func(path string) record.Field {
-		f, _ := s.plan.Field(path)
-		return f
+	s.dataset, s.dsType, s.namespace = s.field("data_stream.dataset"), s.field("data_stream.type"), s.field("data_stream.namespace")
+	s.eventDataset = s.field("event.dataset")
+	for _, path := range o.TimeFields {
+		s.timeFields = append(s.timeFields, s.field(path))
 	}
-	s.dataset, s.dsType, s.namespace = field("data_stream.dataset"), field("data_stream.type"), field("data_stream.namespace")
-	s.eventDataset = field("event.dataset")
-	for _, path := range timeFields {
-		s.timeFields = append(s.timeFields, field(path))
+	if o.EventTime && s.timeFields == nil {
+		s.timeFields = []record.Field{s.field("@timestamp")}
 	}
-	for i, r := range rules {
-		node := r.Filter
-		if ex := r.ActiveExceptions(now); ex != nil {
-			node = kql.And{Nodes: []kql.Node{node, kql.Not{Node: ex}}}
+	for _, r := range rules {
+		c, err := s.compile(r, now)
+		if err != nil {
+			return nil, fmt.Errorf("rule %s (%s): %w", r.Name, r.ID, err)
 		}
-		pred, err := s.compiler.Compile(node)
+		s.rules = append(s.rules, c)
+		if next := r.NextExpiry(now); !next.IsZero() && (s.expires.IsZero() || next.Before(s.expires)) {
+			s.expires = next
+		}
+	}
+	return s, nil
+}
+
+func (s *ruleset) field(path string) record.Field {
+	f, _ := s.plan.Field(path)
+	return f
+}
+
+func (s *ruleset) compile(r *rule.Rule, now time.Time) (c *compiled, err error) {
+	c = &compiled{rule: r, window: r.Window.Milliseconds()}
+	if c.pred, err = s.compiler.Compile(r.Filter); err != nil {
+		return nil, err
+	}
+	if any := r.ActiveExceptions(now); any != nil {
+		if c.excepted, err = s.compiler.Compile(any); err != nil {
+			return nil, err
+		}
+	}
+	for i := range r.Exceptions {
+		e := &r.Exceptions[i]
+		if !e.Active(now) {
+			continue
+		}
+		pred, err := s.compiler.Compile(e.Node)
 		if err != nil {
 			return nil, err
 		}
-		c := &compiled{liveRule: live[i], rule: r, pred: pred, window: r.Window.Milliseconds()}
-		for _, path := range r.Terms {
-			c.fields = append(c.fields, field(path))
-		}
-		if r.TimestampOverride != "" && r.TimestampOverride != "@timestamp" {
-			c.time = field(r.TimestampOverride)
-		}
-		s.rules = append(s.rules, c)
+		c.exceptions = append(c.exceptions, exception{exceptionKey(e), pred})
 	}
-	return s, nil
+	for _, path := range r.Terms {
+		c.fields = append(c.fields, s.field(path))
+	}
+	if r.TimestampOverride != "" && r.TimestampOverride != "@timestamp" {
+		c.time = s.field(r.TimestampOverride)
+	}
+	return c, nil
 }
 
 // group is the rules whose index patterns let documents of one data stream
@@ -150,64 +182,5 @@ func (g *group) index(s *ruleset, rules []int32) {
 	}
 	for _, f := range order {
 		g.indexes = append(g.indexes, literalIndex{f, byField[f]})
-	}
-}
-
-// indexAllows tells whether a rule's index patterns let a data stream through.
-// A document that names none is let through: Fluent Bit's Match has chosen it.
-// Patterns of whole indices (filebeat-*) say nothing about a document that has
-// only event.dataset, as Beats write it.
-func indexAllows(patterns []string, ds stream) bool {
-	if ds.dataset == "" || len(patterns) == 0 {
-		return true
-	}
-	beat := ds.typ == ""
-	name := ds
-	if name.typ == "" {
-		name.typ = "logs"
-	}
-	if name.namespace == "" {
-		name.namespace = "default"
-	}
-	index := name.typ + "-" + name.dataset + "-" + name.namespace
-	allowed := false
-	for _, p := range patterns {
-		if rest, ok := strings.CutPrefix(p, "-"); ok {
-			if globMatch(rest, index) {
-				return false
-			}
-			continue
-		}
-		if i := strings.IndexByte(p, ':'); i >= 0 { // a remote cluster's
-			p = p[i+1:]
-		}
-		if globMatch(p, index) || globMatch(p, index+"-") || beat && !strings.HasPrefix(p, "logs-") && !strings.HasPrefix(p, "metrics-") && !strings.HasPrefix(p, ".") {
-			allowed = true
-		}
-	}
-	return allowed
-}
-
-// globMatch tells whether text fits a pattern in which * is any run of
-// characters.
-func globMatch(pattern, text string) bool {
-	head, rest, more := strings.Cut(pattern, "*")
-	text, ok := strings.CutPrefix(text, head)
-	if !ok {
-		return false
-	}
-	if !more {
-		return text == ""
-	}
-	for {
-		head, after, more := strings.Cut(rest, "*")
-		if !more {
-			return strings.HasSuffix(text, head)
-		}
-		i := strings.Index(text, head)
-		if i < 0 {
-			return false
-		}
-		text, rest = text[i+len(head):], after
 	}
 }

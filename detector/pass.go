@@ -13,11 +13,6 @@ import (
 	"fluent-bit-newterms/detector/seen"
 )
 
-// maxCombinations is how many tuples one event may yield for one rule: where
-// its term fields hold arrays, every combination is one. What is over is
-// counted, and the alert says so. Elastic is tested with 50,000.
-const maxCombinations = 100_000
-
 // skew is how far ahead of the clock an event's time may be before it is
 // clamped.
 const skew = 5 * time.Minute
@@ -29,41 +24,67 @@ type pass struct {
 	set    *ruleset
 	reader *mapping.Reader
 	memo   *kql.Memo
-	groups map[stream]*group
-	last   stream // the data stream of the last event, and its group
-	lastIs *group
+	spill  func(p *pass) // decides about what there is, when it gets too much
+	tag    string
 
+	groups   map[stream]*group
+	last     stream // the data stream of the last event, and its group
+	lastIs   *group
 	lastText []byte // what last's names lie in
+
+	tried []uint32 // by rule: the event that it was tried on last
+	event uint32   // the event at hand, counted
+	text  []byte   // scratch: a value as a keyword has it
 
 	now      int64 // ms, when the pass began
 	lastTime int64 // ns, of the last event that had one
+	newest   int64 // ms, the latest time of an event of the pass
 
 	fold   fold
 	refs   []mapping.Ref
 	refOf  int32 // ref of the event at hand, -1 before one is made
 	terms  []byte
-	counts passCounts
-
 	values [][]record.Value // by term field: an event's distinct values
+	combos int              // combinations made in the pass
+	hits   []hit            // emit = matched: which event had which tuple
+	counts passCounts
+	ticket seen.Ticket // of what was decided so far
+
+	exceptions map[uint64][]uint64 // sets of exceptions met in the pass
+}
+
+// hit is one tuple of one event. Those of an event and rule lie side by side.
+type hit struct {
+	ref, place int32
+	ms         int64
 }
 
 // passCounts are what a pass found, for the metrics.
 type passCounts struct {
 	matched   uint64
+	excepted  uint64
 	truncated uint64
 	clamped   uint64
 }
 
-// maxGroups bounds the data streams that a pass keeps groups for: their names
-// come from documents.
-const maxGroups = 1024
+const (
+	// maxGroups bounds the data streams that a pass keeps groups for: their
+	// names come from documents.
+	maxGroups = 1024
+	// spillTuples is how many tuples a pass gathers before they are decided
+	// on: arrays in a chunk can hold a thousand times more than the chunk has
+	// bytes.
+	spillTuples = 1 << 16
+)
 
 func newPass(s *ruleset) *pass {
 	p := &pass{
-		set:    s,
-		reader: s.plan.NewReader(),
-		memo:   s.compiler.NewMemo(),
-		groups: make(map[stream]*group),
+		set:        s,
+		reader:     s.plan.NewReader(),
+		memo:       s.compiler.NewMemo(),
+		groups:     make(map[stream]*group),
+		tried:      make([]uint32, len(s.rules)),
+		exceptions: make(map[uint64][]uint64),
 	}
 	p.fold.seed = maphash.MakeSeed()
 	return p
@@ -72,19 +93,35 @@ func newPass(s *ruleset) *pass {
 // begin readies the pass for a flush at the time now.
 func (p *pass) begin(now time.Time) {
 	p.now = now.UnixMilli()
+	p.newest, p.lastTime, p.combos = 0, 0, 0
+	p.tag, p.ticket = "", seen.Ticket{}
+	p.counts = passCounts{}
+	p.empty()
+}
+
+// empty forgets the tuples, which have been decided on.
+func (p *pass) empty() {
 	p.fold.reset()
 	clear(p.refs)
-	p.refs = p.refs[:0]
-	p.counts = passCounts{}
+	p.refs, p.hits = p.refs[:0], p.hits[:0]
+	p.refOf = -1
 }
 
 // Event implements mapping.Handler.
 func (p *pass) Event(ev *mapping.Event) {
+	if len(p.fold.tuples) >= spillTuples || len(p.hits) >= spillTuples {
+		p.spill(p)
+		p.empty()
+	}
 	if ev.Time == 0 && p.set.timeFields != nil {
 		ev.Time = p.eventTime(ev.View)
 	}
 	p.memo.Reset()
 	p.refOf = -1
+	if p.event++; p.event == 0 {
+		clear(p.tried)
+		p.event = 1
+	}
 	g := p.group(ev.View)
 	for _, i := range g.always {
 		p.try(i, ev)
@@ -92,15 +129,27 @@ func (p *pass) Event(ev *mapping.Event) {
 	for k := range g.indexes {
 		idx := &g.indexes[k]
 		for c := ev.View.Head(idx.field); c != 0; c = ev.View.Next(c) {
-			val := ev.View.At(c)
-			if val.Kind != record.String {
-				continue
-			}
-			for _, i := range idx.rules[val.Str] {
-				p.try(i, ev)
+			for _, i := range p.filed(idx, ev.View.At(c)) {
+				// A document may hold two of a rule's literals.
+				if p.tried[i] != p.event {
+					p.tried[i] = p.event
+					p.try(i, ev)
+				}
 			}
 		}
 	}
+}
+
+// filed returns the rules that are filed under a value.
+func (p *pass) filed(idx *literalIndex, val *record.Value) []int32 {
+	switch val.Kind {
+	case record.String:
+		return idx.rules[val.Str]
+	case record.Bool, record.Int, record.Uint, record.Float:
+		p.text = val.AppendText(p.text[:0])
+		return idx.rules[string(p.text)]
+	}
+	return nil
 }
 
 // eventTime finds the time of an event that came without one: in the first of
@@ -170,141 +219,121 @@ func (p *pass) try(i int32, ev *mapping.Event) {
 	if !c.pred.Match(ev.View, p.memo) {
 		return
 	}
-	p.counts.matched++
+	ms, ok := p.timeOf(c, ev)
+	if !ok {
+		return
+	}
+	under := uint64(0)
+	if c.excepted != nil && c.excepted.Match(ev.View, p.memo) {
+		p.counts.excepted++
+		under = p.exceptionsOf(c, ev.View)
+	} else {
+		p.counts.matched++
+	}
+	p.newest = max(p.newest, ms)
+	p.tuples(tupleOf{rule: i, c: c, ev: ev, ms: ms, under: under})
+}
+
+// timeOf returns the time that an event has for a rule. A rule whose fallback
+// is disabled does not see an event without its timestamp_override.
+func (p *pass) timeOf(c *compiled, ev *mapping.Event) (ms int64, ok bool) {
 	at := ev.Time
 	if c.time != 0 {
+		ns, found := int64(0), false
 		if k := ev.View.Head(c.time); k != 0 {
-			if ns, ok := mapping.Time(ev.View.At(k)); ok {
-				at = ns
-			} else if c.rule.TimestampFallbackDisabled {
-				return
-			}
+			ns, found = mapping.Time(ev.View.At(k))
+		}
+		switch {
+		case found:
+			at = ns
+		case c.rule.TimestampFallbackDisabled:
+			return 0, false
 		}
 	}
-	ms := at / 1e6
+	ms = at / 1e6
 	// A replay counts by the events' times alone, so its clock says nothing.
 	if limit := p.now + skew.Milliseconds(); ms > limit && p.set.timeFields == nil {
 		ms = p.now
 		p.counts.clamped++
 	}
-	p.tuples(i, c, ev, ms)
+	return ms, true
+}
+
+// tupleOf is an event that yields tuples for a rule.
+type tupleOf struct {
+	rule  int32
+	c     *compiled
+	ev    *mapping.Event
+	ms    int64
+	under uint64 // the set of exceptions that it is under, 0 for none
+
+	missing   bool // a term field is missing, and the rule alerts on that
+	truncated int
 }
 
 // tuples folds the tuples that a matching event yields for a rule: one, or
 // every combination of the values of its term fields.
-func (p *pass) tuples(i int32, c *compiled, ev *mapping.Event, ms int64) {
-	v := ev.View
+func (p *pass) tuples(t tupleOf) {
+	v := t.ev.View
 	p.terms = p.terms[:0]
-	for _, f := range c.fields {
+	for _, f := range t.c.fields {
 		cell := v.Head(f)
 		if cell == 0 {
-			if c.missing(p, i, ev, ms) {
+			if !t.lacks() {
 				return
 			}
 			p.terms = seen.AppendNull(p.terms)
 			continue
 		}
 		if v.Next(cell) != 0 || v.At(cell).Kind == record.Object {
-			p.combinations(i, c, ev, ms)
+			t.missing = false
+			p.combinations(t)
 			return
 		}
 		p.terms = seen.AppendTerm(p.terms, v.At(cell))
 	}
-	p.add(i, ev, ms, 0)
+	p.add(&t)
+}
+
+// lacks notes that the event lacks a term field, and tells whether it counts
+// all the same.
+func (t *tupleOf) lacks() bool {
+	switch t.c.rule.MissingFields {
+	case rule.NullTerm:
+		return true
+	case rule.AlertMissing:
+		t.missing = t.under == 0
+		return t.under == 0
+	}
+	return false
 }
 
 // add folds the tuple whose terms are in p.terms.
-func (p *pass) add(i int32, ev *mapping.Event, ms int64, truncated int) {
-	t, fresh := p.fold.add(i, p.terms, ms, p.set.rules[i].window)
-	if !fresh {
+func (p *pass) add(t *tupleOf) {
+	if t.under != 0 {
+		p.terms = appendUnder(p.terms, t.under)
+	}
+	var place int
+	fresh := true
+	if t.missing {
+		place = p.fold.append(t.rule, p.terms, t.ms)
+		p.fold.tuples[place].missing = true
+	} else {
+		place, fresh = p.fold.add(t.rule, p.terms, t.ms, t.c.window)
+	}
+	matched := p.set.matched && t.under == 0
+	if !fresh && !matched {
 		return
 	}
 	if p.refOf < 0 {
 		p.refOf = int32(len(p.refs))
-		p.refs = append(p.refs, ev.Ref())
+		p.refs = append(p.refs, t.ev.Ref())
 	}
-	t.ref = p.refOf
-	t.truncated = truncated
-}
-
-// combinations folds every combination of the distinct values of the term
-// fields.
-func (p *pass) combinations(i int32, c *compiled, ev *mapping.Event, ms int64) {
-	v := ev.View
-	for len(p.values) < len(c.fields) {
-		p.values = append(p.values, nil)
+	if fresh {
+		x := &p.fold.tuples[place]
+		x.ref, x.under, x.truncated, x.now = p.refOf, t.under, t.truncated, p.newest
 	}
-	total := 1
-	for k, f := range c.fields {
-		vals := p.values[k][:0]
-		for cell := v.Head(f); cell != 0; cell = v.Next(cell) {
-			if val := *v.At(cell); val.Kind != record.Object {
-				vals = append(vals, val)
-			}
-		}
-		vals = distinct(vals)
-		if len(vals) == 0 {
-			if c.missing(p, i, ev, ms) {
-				return
-			}
-			vals = append(vals, record.Value{Kind: record.Null})
-		}
-		p.values[k] = vals
-		if total <= maxCombinations {
-			total *= len(vals)
-		}
+	if matched {
+		p.hits = append(p.hits, hit{p.refOf, int32(place), t.ms})
 	}
-	truncated := 0
-	if total > maxCombinations {
-		truncated = total - maxCombinations
-		p.counts.truncated += uint64(truncated)
-		total = maxCombinations
-	}
-	for n := range total {
-		p.terms = p.terms[:0]
-		rest := n
-		for k := range c.fields {
-			vals := p.values[k]
-			val := &vals[rest%len(vals)]
-			rest /= len(vals)
-			if val.Kind == record.Null {
-				p.terms = seen.AppendNull(p.terms)
-			} else {
-				p.terms = seen.AppendTerm(p.terms, val)
-			}
-		}
-		p.add(i, ev, ms, truncated)
-	}
-}
-
-// distinct drops repeated values, in place.
-func distinct(vals []record.Value) []record.Value {
-	if len(vals) <= 16 {
-		out := vals[:0]
-	next:
-		for _, val := range vals {
-			for _, have := range out {
-				if have == val {
-					continue next
-				}
-			}
-			out = append(out, val)
-		}
-		return out
-	}
-	have := make(map[record.Value]struct{}, len(vals))
-	out := vals[:0]
-	for _, val := range vals {
-		if _, ok := have[val]; !ok {
-			have[val] = struct{}{}
-			out = append(out, val)
-		}
-	}
-	return out
-}
-
-// missing decides about an event that lacks a term field. done tells that
-// there is nothing more to do with it.
-func (c *compiled) missing(p *pass, i int32, ev *mapping.Event, ms int64) (done bool) {
-	return c.rule.MissingFields == rule.Skip
 }

@@ -4,26 +4,36 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	jsoniter "github.com/json-iterator/go"
 )
 
 // Rule is what an alert says about its rule.
 type Rule struct {
-	ID, UUID    string
-	Name        string
-	Description string
-	Severity    string // low, medium, high or critical
-	RiskScore   int
-	Tags        []string
-	Threat      []any // as Kibana stores it
-	References  []string
-	Parameters  map[string]any // the rule as Kibana would hold it
-	Interval    string         // such as 5m
-	Window      string         // such as 10d
-	Fields      []string       // the term fields, in order
-	Building    string         // building_block_type, "" if none
+	ID, UUID       string
+	Name           string
+	Description    string
+	Severity       string  // low, medium, high or critical
+	RiskScore      float64 // 0 to 100
+	Tags           []string
+	Threat         []any // as Kibana stores it
+	References     []string
+	FalsePositives []string
+	Author         []string
+	License        string
+	Version        int            // 0 where the rule gives none
+	From           string         // such as now-9m
+	MaxSignals     int            // alerts an interval
+	Parameters     map[string]any // the rule as Kibana would hold it
+	Interval       string         // such as 5m
+	Window         string         // such as 10d
+	Fields         []string       // the term fields, in order
+	Building       string         // building_block_type, "" if none
+
+	TimestampOverride string
+	NameOverride      string // the field that holds the name to show, "" if none
+	SeverityMapping   []SeverityMapping
+	RiskScoreMapping  []RiskScoreMapping
 }
 
 // Finding is one new tuple and what is known around it.
@@ -35,16 +45,34 @@ type Finding struct {
 	Instance string    // the output instance that found it, "" outside Fluent Bit
 	UUID     string
 
-	Expired       bool      // the tuple was known once
-	FirstSeen     time.Time // zero unless Expired
-	LastSeen      time.Time // likewise
+	Verdict       Verdict
+	FirstSeen     time.Time // of the tuple; of an expired one, when it was known
+	LastSeen      time.Time // the sighting before this one; of a new tuple, this one
 	Novel         []bool    // by field: the term alone is new to the rule
 	NovelUnsure   bool      // the rule has forgotten tuples, so a term not marked novel may be
 	Known         int       // tuples that the rule knows, this one not counted
 	LearningSince time.Time // when the rule began to learn
 	Truncated     int       // combinations of the event that were not looked at
-	Count         uint32    // sightings of the tuple so far
+	Count         uint32    // sightings of the tuple, this one included
+
+	Suppression *Suppression // nil where the rule suppresses nothing
 }
+
+// Verdict says what a tuple was when its event came.
+type Verdict uint8
+
+// The verdicts.
+const (
+	New     Verdict = iota // never seen
+	Expired                // seen longer ago than the window
+	Missing                // the event lacks a term field, and the rule alerts on that
+	Known                  // seen inside the window: no alert
+)
+
+var verdictNames = [...]string{New: "new", Expired: "expired", Missing: "missing", Known: "known"}
+
+// String returns the name that records have.
+func (v Verdict) String() string { return verdictNames[v] }
 
 var stable = jsoniter.Config{SortMapKeys: true}.Froze()
 
@@ -52,31 +80,45 @@ var stable = jsoniter.Config{SortMapKeys: true}.Froze()
 func Encode(doc map[string]any) ([]byte, error) { return stable.Marshal(doc) }
 
 // Document turns the event's document, which it takes over, into the alert.
+// r is the rule as the event shows it: see Rule.For.
+//
+// data_stream.* is what the event has: documents made of raw events have none,
+// on purpose, since it names the stream that the event would have gone to, and
+// an index of another stream refuses it.
 //
 // Source: Kibana, "Alert schema"; the keys are flat, as Kibana writes them.
 func Document(doc map[string]any, r *Rule, f *Finding) map[string]any {
 	if doc == nil {
 		doc = make(map[string]any)
 	}
-	originalTime := f.Time
-	eventFields(doc, func(name string, val any) {
-		doc["kibana.alert.original_event."+name] = val
-	})
+	sanitize(doc)
+	claim(doc)
+	originalEvent(doc)
 	setEventKind(doc, "signal")
 	doc["@timestamp"] = Timestamp(f.Detected)
-	doc["kibana.alert.original_time"] = Timestamp(originalTime)
 	ruleKeys(doc, r)
+	doc["kibana.alert.original_time"] = Timestamp(f.Time)
 	doc["kibana.alert.uuid"] = f.UUID
 	doc["kibana.alert.status"] = "active"
 	doc["kibana.alert.workflow_status"] = "open"
 	doc["kibana.alert.depth"] = 1
 	doc["kibana.alert.start"] = Timestamp(f.Detected)
 	doc["kibana.alert.last_detected"] = Timestamp(f.Detected)
-	doc["kibana.alert.new_terms"] = f.Terms
+	doc["kibana.alert.new_terms"] = clipTerms(f.Terms)
 	doc["kibana.alert.reason"] = reason(doc, r)
+	if f.Suppression != nil {
+		setSuppression(doc, f.Suppression)
+	}
 	doc["newterms"] = explanation(r, f)
-	sanitize(doc)
 	return doc
+}
+
+func clipTerms(terms []any) []any {
+	out := make([]any, len(terms))
+	for i, t := range terms {
+		out[i] = clipTerm(t)
+	}
+	return out
 }
 
 // ruleKeys sets the keys that every record of a rule has, alert or summary.
@@ -95,14 +137,28 @@ func ruleKeys(doc map[string]any, r *Rule) {
 	doc["kibana.space_ids"] = []string{"default"}
 	setIf(doc, "kibana.alert.rule.description", r.Description)
 	setIf(doc, "kibana.alert.building_block_type", r.Building)
-	if len(r.Tags) > 0 {
-		doc["kibana.alert.rule.tags"] = r.Tags
+	setIf(doc, "kibana.alert.rule.license", r.License)
+	setIf(doc, "kibana.alert.rule.from", r.From)
+	setIf(doc, "kibana.alert.rule.rule_name_override", r.NameOverride)
+	setIf(doc, "kibana.alert.rule.timestamp_override", r.TimestampOverride)
+	if r.Version > 0 {
+		doc["kibana.alert.rule.version"] = r.Version
 	}
+	if r.MaxSignals > 0 {
+		doc["kibana.alert.rule.max_signals"] = r.MaxSignals
+	}
+	setList(doc, "kibana.alert.rule.tags", r.Tags)
+	setList(doc, "kibana.alert.rule.references", r.References)
+	setList(doc, "kibana.alert.rule.author", r.Author)
+	setList(doc, "kibana.alert.rule.false_positives", r.FalsePositives)
 	if len(r.Threat) > 0 {
 		doc["kibana.alert.rule.threat"] = r.Threat
 	}
-	if len(r.References) > 0 {
-		doc["kibana.alert.rule.references"] = r.References
+}
+
+func setList(doc map[string]any, key string, list []string) {
+	if len(list) > 0 {
+		doc[key] = list
 	}
 }
 
@@ -115,30 +171,28 @@ func setIf(doc map[string]any, key, val string) {
 // Timestamp writes a time as Elasticsearch's date fields take it.
 func Timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// eventFields calls fn for the fields of event.* in doc, nested or dotted,
-// less event.original: the alert has the document itself.
-func eventFields(doc map[string]any, fn func(name string, val any)) {
-	found := make(map[string]any)
-	if m, ok := doc["event"].(map[string]any); ok {
-		for k, v := range m {
-			found[k] = v
+// originalEventFields are the fields of event.* that the index of alerts has a
+// place for, less event.original: the alert has the document itself.
+var originalEventFields = []string{
+	"action", "agent_id_status", "category", "code", "created", "dataset", "duration", "end", "hash", "id",
+	"ingested", "kind", "module", "outcome", "provider", "reason", "reference", "risk_score", "risk_score_norm",
+	"sequence", "severity", "start", "timezone", "type", "url",
+}
+
+// originalEvent keeps what the event said of itself.
+func originalEvent(doc map[string]any) {
+	for _, name := range originalEventFields {
+		val := Find(doc, "event."+name)
+		if _, object := val.(map[string]any); val != nil && !object {
+			doc["kibana.alert.original_event."+name] = val
 		}
-	}
-	for k, v := range doc {
-		if name, ok := strings.CutPrefix(k, "event."); ok {
-			found[name] = v
-		}
-	}
-	delete(found, "original")
-	for k, v := range found {
-		fn(k, v)
 	}
 }
 
 // setEventKind sets event.kind where the document has it, nested or dotted.
 func setEventKind(doc map[string]any, kind string) {
 	event, nested := doc["event"].(map[string]any)
-	if _, dotted := doc["event.kind"]; dotted || !nested && doc["event"] != nil {
+	if _, dotted := doc["event.kind"]; dotted {
 		doc["event.kind"] = kind
 		if nested {
 			delete(event, "kind")
@@ -177,77 +231,4 @@ func reason(doc map[string]any, r *Rule) string {
 	}
 	fmt.Fprintf(&b, " created %s alert %s.", r.Severity, r.Name)
 	return b.String()
-}
-
-// lookup returns the scalar, or first scalar, at a dotted path, as text.
-func lookup(doc map[string]any, path string) string {
-	val := find(doc, path)
-	if list, ok := val.([]any); ok && len(list) > 0 {
-		val = list[0]
-	}
-	switch val := val.(type) {
-	case nil, map[string]any, []any:
-		return ""
-	case string:
-		return clip(val)
-	default:
-		return fmt.Sprint(val)
-	}
-}
-
-// find returns what doc holds at a path, however its names are split.
-func find(doc map[string]any, path string) any {
-	if val, ok := doc[path]; ok {
-		return val
-	}
-	for i := len(path) - 1; i > 0; i-- {
-		if path[i] != '.' {
-			continue
-		}
-		if m, ok := doc[path[:i]].(map[string]any); ok {
-			if val := find(m, path[i+1:]); val != nil {
-				return val
-			}
-		}
-	}
-	return nil
-}
-
-// Find returns what a document holds at a dotted path, nil if nothing.
-func Find(doc map[string]any, path string) any { return find(doc, path) }
-
-// clip shortens a value to what a sentence can carry.
-func clip(s string) string {
-	const most = 200
-	if len(s) <= most {
-		return s
-	}
-	for i := most; ; i-- {
-		if utf8.RuneStart(s[i]) {
-			return s[:i] + "…"
-		}
-	}
-}
-
-// sanitize makes every string of a document valid UTF-8: receivers refuse
-// whole batches for one bad byte.
-func sanitize(val any) any {
-	switch val := val.(type) {
-	case string:
-		return strings.ToValidUTF8(val, "\uFFFD")
-	case map[string]any:
-		for k, e := range val {
-			clean := sanitize(e)
-			if !utf8.ValidString(k) {
-				delete(val, k)
-				k = strings.ToValidUTF8(k, "\uFFFD")
-			}
-			val[k] = clean
-		}
-	case []any:
-		for i, e := range val {
-			val[i] = sanitize(e)
-		}
-	}
-	return val
 }

@@ -8,42 +8,67 @@ import (
 
 // explanation is the newterms object of an alert: why it is new.
 func explanation(r *Rule, f *Finding) map[string]any {
-	verdict := "new"
-	if f.Expired {
-		verdict = "expired"
-	}
 	novel := []any{}
 	for i, is := range f.Novel {
 		if is && i < len(r.Fields) {
 			novel = append(novel, r.Fields[i])
 		}
 	}
-	m := map[string]any{
-		"verdict":      verdict,
-		"explanation":  Explain(r, f),
-		"fields":       anys(r.Fields),
-		"novel_fields": novel,
-		"known_tuples": f.Known,
-		"window":       r.Window,
-		"tag":          f.Tag,
-	}
+	m := verdict(r, f)
+	m["explanation"] = Explain(r, f)
+	m["novel_fields"] = novel
+	m["known_tuples"] = f.Known
 	if f.NovelUnsure {
 		m["novel_unsure"] = true
 	}
-	if f.Instance != "" {
-		m["instance"] = f.Instance
-	}
 	if !f.LearningSince.IsZero() {
 		m["learning_since"] = Timestamp(f.LearningSince)
-	}
-	if f.Expired {
-		m["first_seen"] = Timestamp(f.FirstSeen)
-		m["last_seen"] = Timestamp(f.LastSeen)
 	}
 	if f.Truncated > 0 {
 		m["combinations_not_looked_at"] = f.Truncated
 	}
 	return m
+}
+
+// verdict is what the newterms objects of alerts and of matching records have
+// in common.
+func verdict(r *Rule, f *Finding) map[string]any {
+	m := map[string]any{
+		"verdict":    f.Verdict.String(),
+		"fields":     anys(r.Fields),
+		"first_seen": Timestamp(f.FirstSeen),
+		"last_seen":  Timestamp(f.LastSeen),
+		"count":      f.Count,
+		"window":     r.Window,
+		"tag":        sanitize(f.Tag),
+	}
+	if f.Instance != "" {
+		m["instance"] = f.Instance
+	}
+	return m
+}
+
+// MatchedDocument turns a matching event's document, which it takes over, into
+// the record that emit = matched passes along: the event as it is, and a
+// newterms object with the verdict on it.
+func MatchedDocument(doc map[string]any, r *Rule, f *Finding) map[string]any {
+	if doc == nil {
+		doc = make(map[string]any)
+	}
+	sanitize(doc)
+	for k := range doc {
+		if k == "newterms" || strings.HasPrefix(k, "newterms.") {
+			delete(doc, k)
+		}
+	}
+	if _, ok := doc["@timestamp"]; !ok {
+		doc["@timestamp"] = Timestamp(f.Time)
+	}
+	m := verdict(r, f)
+	m["rule_id"], m["rule_name"] = r.ID, r.Name
+	m["terms"] = clipTerms(f.Terms)
+	doc["newterms"] = m
+	return doc
 }
 
 // Explain says in a sentence or two why a tuple is new.
@@ -62,7 +87,9 @@ func Explain(r *Rule, f *Finding) string {
 		}
 	}
 	switch {
-	case f.Expired:
+	case f.Verdict == Missing:
+		b.WriteString("The event matches the rule and lacks " + list(lacking(r, f)) + ".")
+	case f.Verdict == Expired:
 		fmt.Fprintf(&b, "Last seen %s, longer ago than the window of %s.", Timestamp(f.LastSeen), r.Window)
 	case len(r.Fields) == 1:
 		fmt.Fprintf(&b, "%s has not been seen before.", strings.Join(novel, ", "))
@@ -83,6 +110,17 @@ func Explain(r *Rule, f *Finding) string {
 		fmt.Fprintf(&b, " The event holds %d more combinations, which were not looked at.", f.Truncated)
 	}
 	return b.String()
+}
+
+// lacking returns the term fields that the event does not have.
+func lacking(r *Rule, f *Finding) []string {
+	var out []string
+	for i, field := range r.Fields {
+		if i < len(f.Terms) && f.Terms[i] == nil {
+			out = append(out, field)
+		}
+	}
+	return out
 }
 
 // Show writes a term as a person reads it: a string in quotes, control

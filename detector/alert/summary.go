@@ -5,45 +5,107 @@ import (
 	"time"
 )
 
+// SummaryKind says what a summary stands for.
+type SummaryKind uint8
+
+// The kinds of a Summary.
+const (
+	Limited    SummaryKind = iota // tuples over the limit of an interval
+	Learned                       // tuples that a learning rule recorded
+	Suppressed                    // alerts of a group, after the first
+)
+
+var summaryNames = [...]string{Limited: "limit", Learned: "learned", Suppressed: "suppressed"}
+
+// String returns the name that records have.
+func (k SummaryKind) String() string { return summaryNames[k] }
+
+// Summary is a record that stands for many tuples.
+type Summary struct {
+	Kind       SummaryKind
+	Count      uint64
+	Terms      [][]any   // as many as it can carry
+	Start, End time.Time // the period that it is for
+	First      time.Time // of the events
+	Last       time.Time
+	MaxAlerts  int
+
+	// Of Suppressed: the alert that it updates.
+	UUID         string
+	OriginalTime time.Time
+	Suppression  *Suppression
+}
+
 // SummaryDocument makes the record of a summary. One of tuples over the limit
 // is a signal like the alerts that it stands for; one of what was learned
 // tells a state.
+//
+// One of suppressed alerts is an update: it has the uuid of the alert that
+// left first, and what there is to say once the period is over, the count
+// above all. It is a part of a document, without the event: a receiver merges
+// it into the one with that uuid (in Elasticsearch, an upsert with the uuid as
+// _id), or shows it beside.
 func SummaryDocument(r *Rule, s *Summary, detected time.Time, instance string) map[string]any {
-	kind, what := "signal", "limit"
-	words := fmt.Sprintf("%s: %s over the limit of %s an interval (%s), between %s and %s.",
-		r.Name, plural(int(s.Count), "new tuple"), plural(s.MaxAlerts, "alert"), r.Interval,
-		Timestamp(s.First), Timestamp(s.Last))
-	if s.Learned {
-		kind, what = "state", "learned"
-		words = fmt.Sprintf("%s is learning: %s between %s and %s.",
-			r.Name, plural(int(s.Count), "new tuple"), Timestamp(s.First), Timestamp(s.Last))
-	}
+	words := s.words(r)
 	terms := make([]any, len(s.Terms))
 	for i, t := range s.Terms {
-		terms[i] = append([]any(nil), t...)
+		row := make([]any, len(t))
+		for k, val := range t {
+			row[k] = clipTerm(val)
+		}
+		terms[i] = row
+	}
+	own := map[string]any{
+		"summary":          s.Kind.String(),
+		"explanation":      words,
+		"fields":           anys(r.Fields),
+		"count":            s.Count,
+		"terms":            terms,
+		"terms_not_listed": s.Count - uint64(len(s.Terms)),
+		"start":            Timestamp(s.Start),
+		"end":              Timestamp(s.End),
+	}
+	if instance != "" {
+		own["instance"] = instance
+	}
+	kind := "signal"
+	if s.Kind == Learned {
+		kind = "state"
 	}
 	doc := map[string]any{
 		"@timestamp": Timestamp(detected),
 		"event":      map[string]any{"kind": kind},
-		"newterms": map[string]any{
-			"summary":          what,
-			"explanation":      words,
-			"fields":           anys(r.Fields),
-			"count":            s.Count,
-			"terms":            terms,
-			"terms_not_listed": s.Count - uint64(len(s.Terms)),
-			"start":            Timestamp(s.Start),
-			"end":              Timestamp(s.End),
-		},
-	}
-	if instance != "" {
-		doc["newterms"].(map[string]any)["instance"] = instance
+		"newterms":   own,
 	}
 	ruleKeys(doc, r)
-	doc["kibana.alert.reason"] = words
-	doc["kibana.alert.uuid"] = UUID(r.ID, fmt.Appendf(nil, "summary %s %d", what, s.Start.UnixMilli()), s.Start, 0)
 	doc["kibana.alert.status"] = "active"
 	doc["kibana.alert.workflow_status"] = "open"
-	sanitize(doc)
+	if s.Kind == Suppressed {
+		// The alert's own reason, severity, risk and name are not touched:
+		// they may follow from its event.
+		for _, key := range [...]string{"kibana.alert.severity", "kibana.alert.risk_score", "kibana.alert.rule.name"} {
+			delete(doc, key)
+		}
+		doc["kibana.alert.uuid"] = s.UUID
+		doc["kibana.alert.original_time"] = Timestamp(s.OriginalTime)
+		doc["kibana.alert.last_detected"] = Timestamp(detected)
+		doc["@timestamp"] = Timestamp(s.Start)
+		setSuppression(doc, s.Suppression)
+		return doc
+	}
+	doc["kibana.alert.reason"] = words
+	doc["kibana.alert.uuid"] = UUID(r.ID, fmt.Appendf(nil, "summary %s %d", s.Kind, s.Start.UnixMilli()), s.Start, 0)
 	return doc
+}
+
+func (s *Summary) words(r *Rule) string {
+	between := fmt.Sprintf("between %s and %s", Timestamp(s.First), Timestamp(s.Last))
+	switch s.Kind {
+	case Learned:
+		return fmt.Sprintf("%s is learning: %s %s.", r.Name, plural(int(s.Count), "new tuple"), between)
+	case Suppressed:
+		return fmt.Sprintf("%s: %s of the same group suppressed %s.", r.Name, plural(int(s.Count), "further alert"), between)
+	}
+	return fmt.Sprintf("%s: %s over the limit of %s an interval (%s), %s.",
+		r.Name, plural(int(s.Count), "new tuple"), plural(s.MaxAlerts, "alert"), r.Interval, between)
 }

@@ -17,6 +17,25 @@ import (
 // receiver that keeps one record a uuid keeps one. A tuple that alerts again
 // because its window has passed lies in a later window, and has another.
 func UUID(ruleID string, terms []byte, first time.Time, window time.Duration) string {
+	age := uint64(0)
+	if window > 0 {
+		age = uint64(first.UnixMilli() / max(window.Milliseconds(), 1))
+	}
+	var n [8]byte
+	binary.BigEndian.PutUint64(n[:], age)
+	return hashed("newterms alert", []byte(ruleID), terms, n[:])
+}
+
+// EventUUID returns the uuid of an alert on one event, rather than on a tuple:
+// a hash of the rule, the terms, and the event with its time.
+func EventUUID(ruleID string, terms []byte, at time.Time, event []byte) string {
+	var n [8]byte
+	binary.BigEndian.PutUint64(n[:], uint64(at.UnixMilli()))
+	return hashed("newterms event", []byte(ruleID), terms, n[:], event)
+}
+
+// hashed hashes fields so that none can run into the next.
+func hashed(kind string, fields ...[]byte) string {
 	h := sha256.New()
 	var n [8]byte
 	field := func(b []byte) {
@@ -24,15 +43,10 @@ func UUID(ruleID string, terms []byte, first time.Time, window time.Duration) st
 		h.Write(n[:])
 		h.Write(b)
 	}
-	field([]byte("newterms alert"))
-	field([]byte(ruleID))
-	field(terms)
-	age := uint64(0)
-	if window > 0 {
-		age = uint64(first.UnixMilli() / max(window.Milliseconds(), 1))
+	field([]byte(kind))
+	for _, b := range fields {
+		field(b)
 	}
-	binary.BigEndian.PutUint64(n[:], age)
-	h.Write(n[:])
 	var id uuid.UUID
 	copy(id[:], h.Sum(nil))
 	id[6] = id[6]&0x0f | 0x80 // version 8: made by the application

@@ -1,0 +1,30 @@
+package detector
+
+import "sync/atomic"
+
+// Counts are totals since the engine was made.
+type Counts struct {
+	Records, Events, Skipped  atomic.Uint64 // read; events in them; passed over
+	Malformed                 atomic.Uint64 // chunks that broke off
+	Matched                   atomic.Uint64 // matches of a rule
+	Excepted                  atomic.Uint64 // matches that an exception took out
+	Truncated                 atomic.Uint64 // combinations not looked at
+	Clamped                   atomic.Uint64 // times ahead of the clock
+	New, Learned, Held        atomic.Uint64 // new tuples: alerted, learned, over the limit
+	Suppressed                atomic.Uint64 // alerts counted with the first of their group
+	Readmitted                atomic.Uint64 // tuples known from under an exception that was let go
+	Alerts, Summaries         atomic.Uint64
+	Passed                    atomic.Uint64 // matching records passed along (emit = matched)
+	Evicted, EvictedInsideWin atomic.Uint64
+}
+
+// sum adds what a pass read and found.
+func (c *Counts) sum(p *pass, records, events, skipped uint64) {
+	c.Records.Add(records)
+	c.Events.Add(events)
+	c.Skipped.Add(skipped)
+	c.Matched.Add(p.counts.matched)
+	c.Excepted.Add(p.counts.excepted)
+	c.Truncated.Add(p.counts.truncated)
+	c.Clamped.Add(p.counts.clamped)
+}
