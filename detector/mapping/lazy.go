@@ -23,7 +23,7 @@ type nestedField struct {
 // Pattern returns the lazy Field that has the values of every field whose
 // name matches. It implements kql.Env.
 func (p *Plan) Pattern(name kql.FieldName) record.Field {
-	return p.lazily("pattern "+name.Name, func() lazyField { return lazyField{pattern: name} })
+	return p.lazily("pattern "+name.String(), func() lazyField { return lazyField{pattern: name} })
 }
 
 // Nested returns the lazy Field for the elements of an array of objects, and
@@ -31,6 +31,7 @@ func (p *Plan) Pattern(name kql.FieldName) record.Field {
 func (p *Plan) Nested(path string) (record.Field, kql.Env) {
 	f := p.lazily("nested "+path, func() lazyField {
 		sub := NewPlan(Options{Mode: ECS})
+		sub.prefix = p.prefix + path + "."
 		return lazyField{nested: &nestedField{span: p.addSpan(path), plan: sub}}
 	})
 	return f, p.lazies[f-record.FirstLazy].nested.plan
@@ -52,9 +53,16 @@ func (p *Plan) addSpan(path string) record.Field {
 	f := record.Field(len(p.paths))
 	p.paths = append(p.paths, path)
 	for s := range shapes {
-		at := strings.Split(path, ".")
-		if rest, ok := strings.CutPrefix(path, audit); ok && (s == rawShape || s == gkeShape) {
+		at := splitECS(path)
+		rest, inEvent := strings.CutPrefix(path, audit)
+		switch {
+		case s == ecsShape || s == agentShape && inEvent && !dropped(rest):
+		case inEvent && !dropped(rest) && own(s, rest):
 			at = splitRaw(rest)
+		case !inEvent && (s == agentShape || !own(s, path)):
+		default:
+			p.tables[s] = append(p.tables[s], p.make("nothing"))
+			continue
 		}
 		p.tables[s] = append(p.tables[s], p.layout.WantSpan(at...))
 	}
@@ -66,21 +74,37 @@ func (p *Plan) addSpan(path string) record.Field {
 // runs only for events that everything else in a query let through.
 func (r *Reader) Fill(v *record.View, f record.Field) {
 	pattern := r.plan.lazies[f-record.FirstLazy].pattern
-	ref := r.ev.Ref()
+	ref := r.ev.borrow()
 	doc, err := ref.Document()
 	if err != nil {
 		return // counted when the event was scanned
+	}
+	if r.ev.shape != ecsShape {
+		addAgent(doc)
 	}
 	walkLeaves("", doc, func(path string, leaf any) {
 		if pattern.Name != "" && !pattern.Matches(path) {
 			return
 		}
 		if val, ok := valueOf(leaf); ok {
-			val.Type = TypeOf(path)
+			val.Type = typeOfLeaf(r.plan.prefix + path)
 			v.Push(f, val)
 		}
 	})
 }
+
+// addAgent adds what data stream and agent say of a raw event to its document.
+func addAgent(doc map[string]any) {
+	for path, src := range sources {
+		if src.agent && at(doc, strings.Split(path, ".")) == nil {
+			set(doc, path, src.value)
+		}
+	}
+}
+
+// keptElements is how many elements of a nested field a Reader keeps memory
+// for, so that one huge array does not hold it for good.
+const keptElements = 1024
 
 // Elements implements record.Lazy.
 func (r *Reader) Elements(v *record.View, f record.Field) []*record.View {
@@ -90,15 +114,25 @@ func (r *Reader) Elements(v *record.View, f record.Field) []*record.View {
 		return nil
 	}
 	for len(r.elements) <= k {
-		r.elements = append(r.elements, &elements{})
+		r.elements = append(r.elements, nil)
 	}
 	pool := r.elements[k]
-	pool.used, pool.views = 0, pool.views[:0]
+	if pool == nil {
+		pool = &elements{plan: n.plan}
+		pool.fn = pool.one
+		r.elements[k] = pool
+	}
+	if pool.event == r.handed {
+		return pool.views
+	}
+	if len(pool.readers) > keptElements {
+		clear(pool.readers[keptElements:])
+		pool.readers, pool.views = pool.readers[:keptElements], nil
+	}
+	pool.event, pool.views = r.handed, pool.views[:0]
+	pool.format, pool.raw = r.ev.format, r.ev.shape != ecsShape
 	for i := v.Head(n.span); i != 0; i = v.Next(i) {
-		r.ev.format.Each(v.At(i).Bytes(), func(elem []byte) bool {
-			pool.scan(n.plan, r.ev.format, elem)
-			return true
-		})
+		r.ev.format.Each(v.At(i).Bytes(), pool.fn)
 	}
 	return pool.views
 }
@@ -106,23 +140,32 @@ func (r *Reader) Elements(v *record.View, f record.Field) []*record.View {
 // elements are the readers of one nested field's elements, reused from record
 // to record.
 type elements struct {
+	plan    *Plan
+	fn      func([]byte) bool // one, made only once
+	event   uint64            // whose elements these are
+	format  record.Format
+	raw     bool // of a raw event: what is empty does not count
 	readers []*Reader
-	used    int
 	views   []*record.View
 }
 
-func (e *elements) scan(p *Plan, f record.Format, elem []byte) {
-	if e.used == len(e.readers) {
-		e.readers = append(e.readers, p.NewReader())
+// one reads an element. What is no object has no fields to match.
+func (e *elements) one(b []byte) bool {
+	n := len(e.views)
+	if n == len(e.readers) {
+		e.readers = append(e.readers, e.plan.NewReader())
 	}
-	r := e.readers[e.used]
+	r := e.readers[n]
 	r.view.Reset()
-	r.ev = Event{View: r.view, format: f, span: elem, shape: ecsShape}
-	r.view.SetTable(p.tables[ecsShape])
-	if _, err := f.Scan(p.layout, elem, r.view); err == nil {
+	r.handed++
+	r.ev = Event{View: r.view, format: e.format, span: b, shape: ecsShape}
+	if _, err := e.format.Scan(e.plan.layout, b, r.view); err == nil {
+		if e.raw {
+			r.view.DropEmpty()
+		}
 		e.views = append(e.views, r.view)
-		e.used++
 	}
+	return true
 }
 
 // walkLeaves calls fn for every scalar of a document with its path; arrays

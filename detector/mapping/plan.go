@@ -35,7 +35,8 @@ func ParseMode(s string) (Mode, error) {
 type Options struct {
 	Mode Mode
 	// LogKey names a key of the record that holds the event, as JSON text or
-	// as a map; "" if the record is the event. Dots lead into maps.
+	// as a map; "" if the record is the event. Dots lead into maps, or are
+	// part of the key itself. A record without the key is the event.
 	LogKey string
 }
 
@@ -50,15 +51,12 @@ const (
 	shapes
 )
 
-// wrappers are the keys under which log shippers are known to put an event;
-// one is looked into if the record is nothing else.
-var wrappers = []string{"log", "message", "event", "audit", "body", "data", "payload", "record", "MESSAGE"}
-
 // Plan is the fields that rules ask for and where each lies in every shape.
 // Ask for all fields, then make Readers; from then on the Plan must not
 // change. A Plan is a kql.Env.
 type Plan struct {
 	opts   Options
+	prefix string // with a dot: the nested field whose elements the paths lie in
 	layout *record.Layout
 
 	fields map[string]record.Field
@@ -67,40 +65,36 @@ type Plan struct {
 	consts [shapes][]constant  // what the shape itself says
 	copies [shapes][]slotCopy  // what stands in for an empty slot, in order
 	unions [shapes][]slotUnion // fields with the values of several
+	aks    []slotCopy          // from Azure's envelope to the event in it
 	made   map[string]int32    // slots that no path fills, by name
+	hollow map[int32]int32     // by slot: where in objects it is
 	lazies []lazyField         // by Field - record.FirstLazy
 	lazyBy map[string]record.Field
 
+	objects  []objectSlot
+	last     int32 // a slot for the View's last value
 	mark     marks
 	outcomes [shapes]int32 // slot that event.outcome is written to, or -1
 	decision [shapes]int32 // slot that it follows from
 }
 
+// constant is a value that a shape stands for. What the slot own holds, if it
+// is not none, goes first.
 type constant struct {
-	slot  int32
-	value string
+	slot, own int32
+	value     string
 }
 
-type slotCopy struct{ dst, src int32 }
+// slotCopy makes the slot dst hold what src does, if dst is empty, and only if
+// the slots when and unless, where they are not none, are full and empty.
+type slotCopy struct{ dst, src, when, unless int32 }
 
 type slotUnion struct {
 	dst int32
 	src []int32
 }
 
-// marks are the slots that tell shapes apart.
-type marks struct {
-	auditID, stage, kind, version int32 // a raw event
-	insertID, payload             int32 // Google Cloud
-	category, operation           int32 // Azure
-	resource, time                int32
-	logText, logMap               int32 // properties.log
-	items, records                int32 // lists of events
-	agentID, agentStage           int32
-	ecs                           []int32 // any of these: the pipeline has run
-	logKeyText, logKeyMap         int32
-	wrapText, wrapMap, wrapID     []int32 // by wrapper
-}
+const none int32 = -1
 
 // NewPlan returns a Plan that asks for nothing yet.
 func NewPlan(o Options) *Plan {
@@ -109,64 +103,37 @@ func NewPlan(o Options) *Plan {
 		layout: record.NewLayout(),
 		fields: make(map[string]record.Field),
 		made:   make(map[string]int32),
+		hollow: make(map[int32]int32),
 		lazyBy: make(map[string]record.Field),
 	}
 	for s := range p.outcomes {
-		p.outcomes[s] = -1
+		p.outcomes[s] = none
 	}
-	p.layout.Underscore("annotations")
-	p.layout.Underscore("labels")
+	p.last = p.layout.NewSlot()
 	p.layout.Underscore("kubernetes", "audit", "annotations")
-	p.layout.Underscore("kubernetes", "audit", "labels")
+	if o.Mode != ECS {
+		p.layout.Underscore("annotations")
+		p.layout.Underscore("labels")
+	}
 	p.setMarks()
 	p.add("") // the zero Field is nobody's
 	return p
 }
 
-func (p *Plan) setMarks() {
-	l, m := p.layout, &p.mark
-	if p.opts.LogKey != "" {
-		path := strings.Split(p.opts.LogKey, ".")
-		m.logKeyText, m.logKeyMap = l.Want(path...), l.WantSpan(path...)
-	}
-	if p.opts.Mode == ECS {
-		return
-	}
-	m.auditID, m.stage = l.Want("auditID"), l.Want("stage")
-	m.kind, m.version = l.Want("kind"), l.Want("apiVersion")
-	m.insertID, m.payload = l.Want("insertId"), l.Want("protoPayload")
-	m.category, m.operation = l.Want("category"), l.Want("operationName")
-	m.resource, m.time = l.Want("resourceId"), l.Want("time")
-	m.logText, m.logMap = l.Want("properties", "log"), l.WantSpan("properties", "log")
-	m.items, m.records = l.WantSpan("items"), l.WantSpan("records")
-	m.agentID = l.Want("kubernetes", "audit", "auditID")
-	m.agentStage = l.Want("kubernetes", "audit", "stage")
-	for _, path := range []string{"event.action", "event.kind", "user_agent.original", "orchestrator.type"} {
-		m.ecs = append(m.ecs, l.Want(strings.Split(path, ".")...))
-	}
-	if p.opts.LogKey != "" {
-		return
-	}
-	for _, key := range wrappers {
-		m.wrapText = append(m.wrapText, l.Want(key))
-		m.wrapMap = append(m.wrapMap, l.WantSpan(key))
-		m.wrapID = append(m.wrapID, l.Want(key, "auditID"))
-	}
-}
-
 // Field returns the Field for an ECS path, and the type that it has in
 // Elastic's indices. It implements kql.Env.
 func (p *Plan) Field(path string) (record.Field, record.Type) {
-	if f, ok := p.fields[path]; ok {
-		return f, TypeOf(path)
+	f, ok := p.fields[path]
+	if !ok {
+		f = p.add(path)
 	}
-	return p.add(path), TypeOf(path)
+	return f, TypeOf(p.prefix + path)
 }
 
 // Has tells whether a table of types names this very path. It implements
 // kql.Env.
 func (p *Plan) Has(path string) bool {
-	_, ok := fieldTypes[path]
+	_, ok := fieldTypes[p.prefix+path]
 	return ok
 }
 
@@ -185,59 +152,132 @@ func (p *Plan) add(path string) record.Field {
 
 // slotFor returns the slot that holds the field at path in a shape.
 func (p *Plan) slotFor(s shape, path string) int32 {
-	if path == "" {
+	switch {
+	case path == "":
+		return p.make("nothing")
+	case s == ecsShape:
+		return p.ecs(path)
+	case p.opts.Mode == ECS:
 		return p.make("nothing")
 	}
-	if s == ecsShape {
-		return p.want(path, strings.Split(path, "."))
+	if src, ok := sources[path]; ok {
+		return p.source(s, path, src)
 	}
-	if p.opts.Mode == ECS {
+	if path == "@timestamp" && s == rawShape {
+		// Azure's envelope says when; the ingest pipeline takes its word.
+		slot := p.fromAzure(path, []string{"time"})
+		p.copies[s] = append(p.copies[s], slotCopy{slot, p.want(path, []string{path}), none, none})
+		return slot
+	}
+	rest, ok := strings.CutPrefix(path, audit)
+	switch {
+	case !ok && path+"." == audit:
+		return p.make("nothing")
+	case !ok && s != agentShape && own(s, path):
+		return p.make("nothing") // the event's, so under kubernetes.audit
+	case !ok:
+		return p.beside(path)
+	case dropped(rest):
 		return p.make("nothing")
 	}
-	if name, ok := strings.CutPrefix(path, audit+"aks_metadata."); ok {
-		return p.aksSlot(s, path, name)
-	}
-	src, ok := sourceOf(path)
-	if !ok {
-		if strings.HasPrefix(path, audit) {
+	if name, ok := strings.CutPrefix(rest, "aks_metadata."); ok && s == rawShape {
+		at := aksPath(name)
+		if at == nil {
 			return p.make("nothing")
 		}
-		// Not the event's own: what a filter added beside it.
-		return p.want(path, strings.Split(path, "."))
+		return p.fromAzure(path, at)
 	}
-	switch {
-	case src.value != "":
-		slot := p.make("const " + path) // one slot, filled in each shape
-		p.consts[s] = append(p.consts[s], constant{slot, src.value})
-		return slot
-	case src.from == outcome:
-		p.outcomes[s] = p.make("outcome")
-		p.decision[s] = p.raw(s, audit+"annotations.authorization_k8s_io/decision", decisionPath)
-		return p.outcomes[s]
-	case src.from == relatedUser:
-		return p.union(s, "related.user", []string{"user", "uid"}, []string{"user", "username"})
-	case src.from == relatedIP:
-		return p.union(s, "related.ip", []string{"sourceIPs"})
+	if s != agentShape && !own(s, rest) {
+		return p.make("nothing")
 	}
-	slot := p.raw(s, path, src.path)
-	if alt, ok := orchestratorFallbacks[path]; ok && s == gkeShape {
-		return p.firstOf(s, path, slot, p.raw(s, "", alt))
+	return p.raw(s, path, splitRaw(rest))
+}
+
+// ecs returns the slot of a field of a document. The keys of labels and
+// annotations at the top are read with underscores for their dots, as Google
+// Cloud's are needed, so that a path with dots may lie at either spelling.
+func (p *Plan) ecs(path string) int32 {
+	at := splitECS(path)
+	slot := p.want(path, at)
+	if p.opts.Mode != ECS && len(at) > 2 && (at[0] == "labels" || at[0] == "annotations") {
+		return p.firstOf(ecsShape, path, slot, p.want(path, []string{at[0], strings.Join(at[1:], "_")}))
 	}
 	return slot
 }
 
-// raw returns the slot of a path inside an event in the given shape.
+// beside returns the slot of a field that is not the event's own: what a
+// filter or an agent added beside it.
+func (p *Plan) beside(path string) int32 {
+	return p.checked(path, splitECS(path))
+}
+
+// source returns the slot of a field that the pipeline or the agent adds.
+func (p *Plan) source(s shape, path string, src source) int32 {
+	switch src.from {
+	case outcome:
+		p.outcomes[s] = p.make("outcome")
+		p.decision[s] = p.raw(s, audit+strings.Join(decisionPath, "."), decisionPath)
+		return p.outcomes[s]
+	case relatedUser:
+		return p.union(s, path, []string{"user", "uid"}, []string{"user", "username"})
+	case relatedIP:
+		return p.union(s, path, []string{"sourceIPs"})
+	}
+	if src.value != "" {
+		c := constant{slot: p.make("const " + path), own: none, value: src.value}
+		if src.byDefault {
+			c.own = p.beside(path)
+		}
+		p.consts[s] = append(p.consts[s], c)
+		return c.slot
+	}
+	var from []int32
+	if s == gkeShape && src.above != nil {
+		from = append(from, p.raw(s, "", src.above))
+	}
+	if src.path != nil {
+		from = append(from, p.raw(s, path, src.path))
+	}
+	if s == gkeShape && src.below != nil {
+		from = append(from, p.raw(s, "", src.below))
+	}
+	switch len(from) {
+	case 0:
+		return p.make("nothing")
+	case 1:
+		return from[0]
+	}
+	return p.firstOf(s, path, from...)
+}
+
+// raw returns the slot of a place inside an event in the given shape, for the
+// field at path.
 func (p *Plan) raw(s shape, path string, at []string) int32 {
 	if s == agentShape {
-		return p.want(path, append([]string{"kubernetes", "audit"}, at...))
+		return p.checked(path, append([]string{"kubernetes", "audit"}, at...))
 	}
-	slot := p.want(path, at)
-	if s == gkeShape {
-		for _, r := range renames {
-			if len(at) >= len(r.to) && strings.Join(at[:len(r.to)], ".") == strings.Join(r.to, ".") {
-				from := append(append([]string{}, r.from...), at[len(r.to):]...)
-				return p.firstOf(s, strings.Join(at, "."), slot, p.want(path, from))
+	slot := p.checked(path, at)
+	if s != gkeShape {
+		return slot
+	}
+	name := strings.Join(at, ".")
+	for _, r := range renames {
+		if rest, ok := under(at, r.to); ok {
+			dst, made := p.fresh("renamed " + name)
+			if made {
+				from := p.checked(path, append(append([]string{}, r.from...), rest...))
+				p.copies[s] = append(p.copies[s],
+					slotCopy{dst, slot, none, none},
+					slotCopy{dst, from, none, p.checked("", r.to)})
 			}
+			return dst
+		}
+		if _, ok := under(at, r.from); ok {
+			dst, made := p.fresh("not renamed " + name)
+			if made {
+				p.copies[s] = append(p.copies[s], slotCopy{dst, slot, p.checked("", r.to), none})
+			}
+			return dst
 		}
 	}
 	return slot
@@ -246,31 +286,34 @@ func (p *Plan) raw(s shape, path string, at []string) int32 {
 // want asks the layout for the values at a place. A flattened field's values
 // are all its leaves.
 func (p *Plan) want(path string, at []string) int32 {
-	if TypeOf(path) == record.Flattened {
+	if TypeOf(p.prefix+path) == record.Flattened {
 		return p.layout.WantDeep(at...)
 	}
 	return p.layout.Want(at...)
 }
 
-// make returns the slot of that name that no path fills.
-func (p *Plan) make(name string) int32 {
+// fresh returns the slot of that name that no path fills, and whether it was
+// made only now.
+func (p *Plan) fresh(name string) (slot int32, made bool) {
 	slot, ok := p.made[name]
 	if !ok {
 		slot = p.layout.NewSlot()
 		p.made[name] = slot
 	}
+	return slot, !ok
+}
+
+func (p *Plan) make(name string) int32 {
+	slot, _ := p.fresh(name)
 	return slot
 }
 
 // firstOf returns a slot that holds the values of the first of src that has
 // any.
 func (p *Plan) firstOf(s shape, name string, src ...int32) int32 {
-	if slot, ok := p.made["first of "+name]; ok {
-		return slot
-	}
 	slot := p.make("first of " + name)
 	for _, from := range src {
-		p.copies[s] = append(p.copies[s], slotCopy{slot, from})
+		p.copies[s] = append(p.copies[s], slotCopy{slot, from, none, none})
 	}
 	return slot
 }
@@ -286,17 +329,11 @@ func (p *Plan) union(s shape, name string, paths ...[]string) int32 {
 	return slot
 }
 
-// aksSlot returns the slot of a field of Azure's envelope: its record is read
-// into the same View as the event inside it.
-func (p *Plan) aksSlot(s shape, path, name string) int32 {
-	if s != rawShape {
-		return p.make("nothing")
-	}
-	var src []int32
-	for _, at := range aksPath(name) {
-		src = append(src, p.want("", at))
-	}
-	return p.firstOf(s, path, src...)
+// fromAzure returns a slot that holds what Azure's envelope has at a place.
+func (p *Plan) fromAzure(path string, at []string) int32 {
+	dst := p.make("azure " + path)
+	p.aks = append(p.aks, slotCopy{dst, p.want("", at), none, none})
+	return dst
 }
 
 var _ kql.Env = (*Plan)(nil)

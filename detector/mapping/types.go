@@ -8,36 +8,21 @@ import (
 
 // TypeOf returns the type that a field has in Elastic's indices: ECS 8 and the
 // Kubernetes audit log integration. A field that no table names is a keyword,
-// as dynamic mapping makes it.
-func TypeOf(path string) record.Type {
-	t, _ := typeOf(path)
-	return t
-}
+// as dynamic mapping makes strings, and as the leaves of a flattened field are.
+//
+// Text is the type of match_only_text fields as well. Multi-fields (X.text)
+// are in indices only: package kql resolves them to X.
+func TypeOf(path string) record.Type { return fieldTypes[path] }
 
-// typeOf also tells whether a table names the field.
-func typeOf(path string) (record.Type, bool) {
-	if t, ok := fieldTypes[path]; ok {
-		return t, true
+// typeOfLeaf is TypeOf for a scalar in a document. Where the table names an
+// object, as it does flattened and nested fields, a scalar is a keyword.
+func typeOfLeaf(path string) record.Type {
+	switch t := TypeOf(path); t {
+	case record.Flattened, record.Nested:
+		return record.Keyword
+	default:
+		return t
 	}
-	last := path[strings.LastIndexByte(path, '.')+1:]
-	if t, ok := leafTypes[last]; ok && strings.Contains(path, ".") && !strings.HasPrefix(path, audit) {
-		return t, true
-	}
-	for _, p := range typePrefixes {
-		if strings.HasPrefix(path, p.prefix) {
-			return p.typ, true
-		}
-	}
-	return record.Keyword, false
-}
-
-// audit is where an event lies in its document.
-const audit = "kubernetes.audit."
-
-// nestedRules are arrays of objects that a query may take one by one.
-var nestedFields = []string{
-	audit + "requestObject.rules",
-	audit + "responseObject.rules",
 }
 
 // fieldTypes names the fields that are not keywords.
@@ -104,25 +89,13 @@ var fieldTypes = table(map[record.Type]string{
 		aws.cloudtrail.flattened.request_parameters aws.cloudtrail.flattened.response_elements
 		aws.cloudtrail.flattened.additional_eventdata aws.cloudtrail.flattened.service_event_details
 		aws.cloudtrail.flattened.digest`,
-	record.Nested: strings.Join(nestedFields, " "),
-	// Kept as keywords although a rule below names a type for their like.
+	record.Nested: `kubernetes.audit.requestObject.rules kubernetes.audit.responseObject.rules`,
+	// Keywords of their own, so that no name below is taken for a multi-field.
 	record.Keyword: `kubernetes.audit.annotations.authorization_k8s_io/decision user_agent.original
 		user.name user.id event.action event.outcome event.code event.kind event.dataset
 		data_stream.dataset data_stream.type data_stream.namespace host.os.type
 		event.original labels`,
 })
-
-// leafTypes are for names that have one type wherever they stand.
-var leafTypes = map[string]record.Type{
-	"text": record.Text,
-}
-
-var typePrefixes = []struct {
-	prefix string
-	typ    record.Type
-}{
-	{audit + "annotations.", record.Text},
-}
 
 func table(byType map[record.Type]string) map[string]record.Type {
 	m := make(map[string]record.Type)

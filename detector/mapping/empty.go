@@ -1,0 +1,134 @@
+package mapping
+
+import (
+	"strings"
+
+	"fluent-bit-newterms/detector/record"
+)
+
+// The ingest pipeline removes null, "", {} and [] from a raw event, from the
+// leaves up. A View has no null, {} or [] to begin with, and can forget empty
+// strings. What is left are maps that hold nothing else, {"a":{"b":""}}: the
+// View says that there is something at a. Rules seldom ask for a field that
+// is a map, so that such maps are looked into only when one is there.
+
+// objectSlot is a slot that may hold maps, and the slot with their bytes.
+type objectSlot struct {
+	slot, span int32
+	noMetadata bool // what is in metadata does not count
+}
+
+// checked asks for the values at a place of a raw event, for the field at
+// path. Maps there must hold something.
+func (p *Plan) checked(path string, at []string) int32 {
+	slot := p.want(path, at)
+	if _, ok := p.hollow[slot]; !ok {
+		p.hollow[slot] = int32(len(p.objects))
+		o := objectSlot{slot: slot, span: p.layout.WantSpan(at...)}
+		for _, name := range noMetadata {
+			o.noMetadata = o.noMetadata || strings.TrimPrefix(strings.Join(at, "."), audit) == name
+		}
+		p.objects = append(p.objects, o)
+	}
+	return slot
+}
+
+// hollowness looks into maps for values. It reuses its memory.
+type hollowness struct {
+	layout        *record.Layout
+	view          *record.View
+	all, metadata int32 // slots
+	format        record.Format
+	noMetadata    bool
+	found         bool
+	fn            func([]byte) bool // one, made only once
+}
+
+func newHollowness() *hollowness {
+	h := &hollowness{layout: record.NewLayout()}
+	h.all = h.layout.WantDeep()
+	h.metadata = h.layout.WantDeep("metadata")
+	h.view = h.layout.NewView(0, nil)
+	h.fn = h.one
+	return h
+}
+
+// dropEmpty forgets what the pipeline removes from the View of a raw event
+// whose bytes are in the given format.
+func (r *Reader) dropEmpty(v *record.View, f record.Format) {
+	last := r.plan.last
+	v.PushSlot(last, record.Value{Kind: record.Null})
+	for i := v.Slot(last) - 1; i > 0; i-- {
+		if v.At(i).Kind == record.Object {
+			r.markHollow(v, f)
+			break
+		}
+	}
+	v.DropEmpty()
+}
+
+// markHollow makes empty strings of the maps that hold nothing.
+func (r *Reader) markHollow(v *record.View, f record.Format) {
+	for k := range r.plan.objects {
+		o := &r.plan.objects[k]
+		if !holdsObject(v, o.slot) || r.anyFull(v, f, o) {
+			continue
+		}
+		for i := v.Slot(o.slot); i != 0; i = v.Next(i) {
+			if val := v.At(i); val.Kind == record.Object {
+				*val = record.Value{Kind: record.String}
+			}
+		}
+	}
+}
+
+func holdsObject(v *record.View, slot int32) bool {
+	for i := v.Slot(slot); i != 0; i = v.Next(i) {
+		if v.At(i).Kind == record.Object {
+			return true
+		}
+	}
+	return false
+}
+
+// anyFull tells whether any map of the slot holds a value. Maps that only keys
+// with dots spell have no bytes of their own: they count as full.
+func (r *Reader) anyFull(v *record.View, f record.Format, o *objectSlot) bool {
+	if v.Slot(o.span) == 0 {
+		return true
+	}
+	if r.hollow == nil {
+		r.hollow = newHollowness()
+	}
+	h := r.hollow
+	h.format, h.noMetadata, h.found = f, o.noMetadata, false
+	for i := v.Slot(o.span); i != 0 && !h.found; i = v.Next(i) {
+		if !f.Each(v.At(i).Bytes(), h.fn) {
+			return true
+		}
+	}
+	return h.found
+}
+
+// one looks into one map.
+func (h *hollowness) one(b []byte) bool {
+	h.view.Reset()
+	if _, err := h.format.Scan(h.layout, b, h.view); err != nil {
+		return true // no map: a scalar in the same array has a value of its own
+	}
+	n := h.count(h.all)
+	if h.noMetadata {
+		n -= h.count(h.metadata)
+	}
+	h.found = n > 0
+	return !h.found
+}
+
+func (h *hollowness) count(slot int32) (n int) {
+	for i := h.view.Slot(slot); i != 0; i = h.view.Next(i) {
+		if val := h.view.At(i); val.Kind != record.String || val.Str != "" {
+			n++
+		}
+	}
+	return n
+}

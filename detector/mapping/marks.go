@@ -1,0 +1,185 @@
+package mapping
+
+import (
+	"strings"
+
+	"fluent-bit-newterms/detector/record"
+)
+
+// wrappers are the keys under which log shippers are known to put an event;
+// one is looked into if the record is nothing else. message is also where
+// CloudWatch has the events of EKS, @message what its queries return, and
+// jsonPayload where Google Cloud's agents put a line that is JSON.
+var wrappers = []string{"log", "message", "event", "audit", "body", "data", "payload", "record", "MESSAGE", "@message", "jsonPayload"}
+
+// marks are the slots that tell shapes apart.
+type marks struct {
+	auditID, stage, kind, version int32 // a raw event, a list
+	insertID, service, method     int32 // Google Cloud
+	azure                         azureMarks
+	items                         int32      // of a list
+	records, logEvents            int32      // exports of Azure and CloudWatch
+	azureRecords                  azureMarks // of each of records
+	logMessage                    int32      // of each of logEvents
+	agentID, agentStage           int32
+	ecs                           []int32 // any of these: the pipeline has run
+	logKeyText, logKeyMap         int32
+	wraps                         []wrapMarks
+}
+
+// azureMarks are slots of an envelope of Azure.
+type azureMarks struct {
+	category, operation, resource, time int32
+	logText, logMap                     int32 // properties.log
+}
+
+// wrapMarks are slots of what lies under one of the wrappers.
+type wrapMarks struct {
+	text, span int32
+	id         int32 // auditID: a raw event
+	version    int32 // apiVersion: a list
+	method     int32 // protoPayload.methodName
+	azure      azureMarks
+}
+
+func (p *Plan) setMarks() {
+	l, m := p.layout, &p.mark
+	if p.opts.LogKey != "" {
+		path := strings.Split(p.opts.LogKey, ".")
+		m.logKeyText, m.logKeyMap = l.Want(path...), l.WantSpan(path...)
+	}
+	if p.opts.Mode == ECS {
+		return
+	}
+	m.auditID, m.stage = l.Want("auditID"), l.Want("stage")
+	m.kind, m.version = l.Want("kind"), l.Want("apiVersion")
+	m.insertID = l.Want("insertId")
+	m.service, m.method = l.Want("protoPayload", "serviceName"), l.Want("protoPayload", "methodName")
+	m.azure = azureMarksAt(l)
+	m.items, m.records, m.logEvents = l.WantSpan("items"), l.WantSpan("records"), l.WantSpan("logEvents")
+	m.azureRecords = azureMarksAt(l, "records")
+	m.logMessage = l.Want("logEvents", "message")
+	m.agentID = l.Want("kubernetes", "audit", "auditID")
+	m.agentStage = l.Want("kubernetes", "audit", "stage")
+	for _, path := range []string{"event.action", "event.kind", "user_agent.original", "orchestrator.type"} {
+		m.ecs = append(m.ecs, l.Want(strings.Split(path, ".")...))
+	}
+	for _, key := range wrappers {
+		m.wraps = append(m.wraps, wrapMarks{
+			text:    l.Want(key),
+			span:    l.WantSpan(key),
+			id:      l.Want(key, "auditID"),
+			version: l.Want(key, "apiVersion"),
+			method:  l.Want(key, "protoPayload", "methodName"),
+			azure:   azureMarksAt(l, key),
+		})
+	}
+}
+
+func azureMarksAt(l *record.Layout, base ...string) azureMarks {
+	at := func(names ...string) []string { return append(append([]string{}, base...), names...) }
+	return azureMarks{
+		category:  l.Want(at("category")...),
+		operation: l.Want(at("operationName")...),
+		resource:  l.Want(at("resourceId")...),
+		time:      l.Want(at("time")...),
+		logText:   l.Want(at("properties", "log")...),
+		logMap:    l.WantSpan(at("properties", "log")...),
+	}
+}
+
+// in tells whether a View holds an envelope of Azure with an event in it.
+// Clusters also send logs of components this way, whose text is no JSON.
+func (m *azureMarks) in(v *record.View) bool {
+	if v.Slot(m.category) == 0 || v.Slot(m.operation) == 0 || v.Slot(m.resource) == 0 || v.Slot(m.time) == 0 {
+		return false
+	}
+	if v.Slot(m.logMap) != 0 {
+		return true
+	}
+	i := v.Slot(m.logText)
+	return i != 0 && v.At(i).Kind == record.String &&
+		(beginsObject(v.At(i).Str) || strings.HasPrefix(textIn(v, m.category), "kube-audit"))
+}
+
+// isGoogle tells whether the record is a log entry of Google Cloud with an
+// audit event of Kubernetes; other services write entries of the same form.
+func (p *Plan) isGoogle(v *record.View) bool {
+	m := &p.mark
+	if v.Slot(m.insertID) == 0 {
+		return false
+	}
+	if p.opts.Mode == KubernetesAudit {
+		return v.Slot(m.service) != 0 || v.Slot(m.method) != 0
+	}
+	return textIn(v, m.service) == "k8s.io" || strings.HasPrefix(textIn(v, m.method), kubernetesMethod)
+}
+
+const (
+	kubernetesMethod = "io.k8s."
+	auditGroup       = "audit.k8s.io/" // the API group of audit events
+)
+
+// isList tells whether the record is a list of audit events. Lists of other
+// things have items too, and core/v1 has an EventList of its own.
+func (p *Plan) isList(v *record.View) bool {
+	m := &p.mark
+	if v.Slot(m.version) != 0 {
+		return strings.HasPrefix(textIn(v, m.version), auditGroup) && (v.Slot(m.items) != 0 || textIn(v, m.kind) == "EventList")
+	}
+	return v.Slot(m.items) != 0 && textIn(v, m.kind) == "EventList"
+}
+
+// isAgent tells whether an event lies under kubernetes.audit as the API server
+// wrote it, before the ingest pipeline has added to it.
+func (p *Plan) isAgent(v *record.View) bool {
+	return v.Slot(p.mark.agentID) != 0 && v.Slot(p.mark.agentStage) != 0 && !p.isProcessed(v)
+}
+
+// isProcessed tells whether the record has fields that the pipeline adds.
+func (p *Plan) isProcessed(v *record.View) bool {
+	for _, s := range p.mark.ecs {
+		if v.Slot(s) != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// holdsMap tells whether the map under the wrapper is an audit event, or wraps
+// one.
+func (m *wrapMarks) holdsMap(v *record.View) bool {
+	return v.Slot(m.span) != 0 &&
+		(v.Slot(m.id) != 0 || strings.HasPrefix(textIn(v, m.version), auditGroup) ||
+			strings.HasPrefix(textIn(v, m.method), kubernetesMethod) || m.azure.in(v))
+}
+
+// holdsText tells whether the text under the wrapper is an audit event, or
+// wraps one. ECS documents too have texts under message; few look so.
+func (m *wrapMarks) holdsText(v *record.View) bool {
+	s := textIn(v, m.text)
+	return beginsObject(s) &&
+		(strings.Contains(s, "auditID") || strings.Contains(s, auditGroup) || strings.Contains(s, "google.cloud.audit.AuditLog"))
+}
+
+// textIn returns the first value of a slot, "" if it is no text.
+func textIn(v *record.View, slot int32) string {
+	if i := v.Slot(slot); i != 0 && v.At(i).Kind == record.String {
+		return v.At(i).Str
+	}
+	return ""
+}
+
+func beginsObject(s string) bool { return begins(s) == '{' }
+
+// begins returns the first character of a text that is no white space.
+func begins(s string) byte {
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case ' ', '\t', '\r', '\n':
+		default:
+			return s[i]
+		}
+	}
+	return 0
+}
