@@ -11,7 +11,11 @@
 //
 // Fields are named as Elasticsearch sees them: arrays are flattened, a key
 // with dots is the path that it spells, null and an empty array are nothing,
-// a key that occurs twice has both values.
+// a key that occurs twice has both values. Keys that are no text name nothing.
+//
+// The bytes are not trusted. No input makes a scan panic, recurse without
+// bound or take more than time linear in its length: what is nested too deeply
+// is skipped, what is broken ends the scan with an error.
 //
 // Decode reads a value whole, for the one record in very many that becomes an
 // alert's document.

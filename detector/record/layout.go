@@ -24,7 +24,9 @@ const none slot = -1
 // something in it is there as one value of kind Object.
 func (l *Layout) Want(path ...string) int32 {
 	n := l.at(path)
-	return l.give(&n.slot)
+	l.give(&n.slot)
+	n.settle()
+	return n.slot
 }
 
 // WantDeep returns the slot for every scalar at the path or below, however
@@ -49,7 +51,7 @@ func (l *Layout) WantSpan(path ...string) int32 {
 func (l *Layout) Underscore(path ...string) {
 	n := l.at(path)
 	n.underscore = true
-	n.open()
+	n.settle()
 }
 
 // NewSlot returns a slot that no path fills: for values derived from others.

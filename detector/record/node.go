@@ -15,6 +15,9 @@ type node struct {
 	above []slot // the deep slots of the nodes above
 	deeps []slot // those and the node's own: scalars go to each
 
+	// plain is slot where deeps has none: the one place that scalars go to.
+	plain slot
+
 	// inside: something below a map at this node is wanted.
 	inside bool
 	// other is the node of every name that is no child: nil, or, where deeps
@@ -75,18 +78,22 @@ func (n *node) spread() {
 		o := &node{slot: none, deep: none, span: none, deeps: n.deeps, inside: true}
 		o.rebuild()
 		o.other = o
-		o.open()
+		o.settle()
 		n.other = o
 	}
 	for _, c := range n.children {
 		c.node.above = n.deeps
 		c.node.spread()
 	}
-	n.open()
+	n.settle()
 }
 
-// open sets opens.
-func (n *node) open() {
+// settle works out what follows from the rest of the node, when that changed.
+func (n *node) settle() {
+	n.plain = none
+	if len(n.deeps) == 0 {
+		n.plain = n.slot
+	}
 	n.opens = 0
 	for _, c := range n.children {
 		n.opens |= 1 << (firstWord(c.name+".") & 63)
@@ -106,7 +113,7 @@ func (n *node) add(name string) *node {
 	n.children = append(n.children, newChild(name, c))
 	n.inside = true
 	n.rebuild()
-	n.open()
+	n.settle()
 	return c
 }
 

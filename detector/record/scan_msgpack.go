@@ -29,23 +29,8 @@ func (l *Layout) ScanMsgpack(b []byte, v *View) (int, error) {
 func (v *View) walkMap(at *node, b []byte, i, n, depth int) int {
 	for n > 0 {
 		var below *node
-		if i, n, below = at.pass(b, i, n); below != nil {
-			// Mostly it is a short text, which is filed here.
-			start, end := i, -1
-			if i+1 < len(b) && below.slot != none && len(below.deeps) == 0 {
-				switch c := b[i]; {
-				case isFixStr(c):
-					start, end = i+1, i+1+int(c&0x1f)
-				case c == mpStr8:
-					start, end = i+2, i+2+int(b[i+1])
-				}
-			}
-			if uint(end) <= uint(len(b)) {
-				v.pushText(below.slot, view(b[start:end]))
-				i = end
-			} else {
-				i = v.walk(below, b, i, depth, false)
-			}
+		if i, n, below = v.pass(at, b, i, n); below != nil {
+			i = v.walk(below, b, i, depth, false)
 		} else if n > 0 {
 			i = v.walkEntry(at, b, i, depth)
 			n--
@@ -60,14 +45,15 @@ func (v *View) walkMap(at *node, b []byte, i, n, depth int) int {
 	return i
 }
 
-// pass goes over those of the n entries at b[i] that nobody wants, and returns
-// where it stopped and how many entries are left: at the value of a wanted
-// child, which is returned and no longer counted, or at an entry that it does
-// not understand, or at the end, which may lie beyond b.
+// pass reads those of the n entries at b[i] that are plain: keys of up to 31
+// bytes, with values that nobody wants, or short texts. It returns where it
+// stopped and how many entries are left: at the value of a wanted child, which
+// is returned and no longer counted; at an entry that walkEntry has to read; or
+// at the end, which may lie beyond b.
 //
 // This is where a scan spends its time. The loop calls nothing, so that all it
-// needs stays in registers, and knows only short keys and the commoner values.
-func (n *node) pass(b []byte, i, left int) (next, rest int, below *node) {
+// needs stays in registers: what it files, it files by itself.
+func (v *View) pass(n *node, b []byte, i, left int) (next, rest int, below *node) {
 	for ; left > 0; left-- {
 		// The 8 bytes after a key's first byte are read at once, whatever its
 		// length, so they must be there.
@@ -85,10 +71,8 @@ func (n *node) pass(b []byte, i, left int) (next, rest int, below *node) {
 				return i, left, nil
 			}
 			c := &n.children[k-1]
-			if c.first == first && c.size == size {
-				if size <= 8 {
-					return end, left - 1, c.node
-				}
+			same := c.first == first && c.size == size
+			if same && size > 8 {
 				// The words may overlap: together they are the whole key.
 				last, mid, mid2 := word(b, end-8), c.mid, c.mid2
 				if size > 16 {
@@ -97,9 +81,40 @@ func (n *node) pass(b []byte, i, left int) (next, rest int, below *node) {
 				if n.underscore {
 					last, mid, mid2 = undot(last), undot(mid), undot(mid2)
 				}
-				if last == c.last && mid == c.mid && mid2 == c.mid2 {
+				same = last == c.last && mid == c.mid && mid2 == c.mid2
+			}
+			if same {
+				// A short text, which most wanted values are, is filed here.
+				s, start, at := c.node.plain, end+1, len(v.cells)
+				if len(b)-end < 2 || s == none || at == cap(v.cells) {
 					return end, left - 1, c.node
 				}
+				switch head := b[end]; {
+				case isFixStr(head):
+					end = start + int(head&0x1f)
+				case head == mpStr8:
+					start++
+					end = start + int(b[end+1])
+				default:
+					return end, left - 1, c.node
+				}
+				if end > len(b) {
+					return len(b) + 1, 0, nil
+				}
+				cells := v.cells[:at+1]
+				v.cells = cells
+				cell := &cells[at]
+				cell.Str, cell.Num, cell.Kind, cell.Type = view(b[start:end]), 0, String, 0
+				cell.next, cell.slot = 0, s
+				chain := &v.slots[s]
+				if chain.first == 0 {
+					chain.first = int32(at)
+				} else {
+					cells[chain.last].next = int32(at)
+				}
+				chain.last = int32(at)
+				i = end
+				continue
 			}
 		}
 		if n.opens>>(first&63)&1 != 0 {
