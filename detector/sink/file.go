@@ -22,9 +22,10 @@ type File struct {
 	f     *os.File
 	plain bool // a regular file: it can be cut and synced
 	lines lines
+	// patience is how long a reader of a named pipe may keep a batch waiting.
+	patience time.Duration
 }
 
-// pipeTimeout is how long a reader of a named pipe may keep a batch waiting.
 const pipeTimeout = 10 * time.Second
 
 // errNoReader is no error at the start: a reader may come later.
@@ -33,7 +34,7 @@ var errNoReader = errors.New("nobody reads from the pipe")
 // OpenFile returns the sink for a path. A new file is for its owner alone
 // (mode 0600). The folder must exist.
 func OpenFile(path string) (*File, error) {
-	s := &File{path: path}
+	s := &File{path: path, patience: pipeTimeout}
 	if err := s.open(); err != nil && !errors.Is(err, errNoReader) {
 		return nil, err
 	}
@@ -84,7 +85,7 @@ func (s *File) explain(err error) error {
 	case errors.Is(err, syscall.ENXIO), errors.Is(err, syscall.EPIPE):
 		return fmt.Errorf("cannot write %s: %w", s.path, errNoReader)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("cannot write %s: its reader has taken nothing for %s", s.path, pipeTimeout)
+		return fmt.Errorf("cannot write %s: its reader has taken nothing for %s", s.path, s.patience)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("cannot write %s: the disk is full; make room on it", s.path)
 	}
@@ -123,7 +124,7 @@ func (s *File) Deliver(_ context.Context, records []Record) (int, error) {
 
 // stream writes to a pipe or a device, which takes what it takes.
 func (s *File) stream() (int, error) {
-	_ = s.f.SetWriteDeadline(time.Now().Add(pipeTimeout)) // a device may have none
+	_ = s.f.SetWriteDeadline(time.Now().Add(s.patience)) // a device may have none
 	n, err := s.f.Write(s.lines.text)
 	whole := s.lines.written(n)
 	if err != nil {
