@@ -39,6 +39,19 @@ var synonyms = map[string][]string{
 	"alert_tag":        {"tag", "alerts_tag", "output_tag"},
 	"alert_file":       {"file", "alerts_file", "output_file"},
 	"alert_stdout":     {"stdout", "alerts_stdout"},
+	"alert_forward":    {"forward", "alerts_forward", "alert_forward_host", "alert_forward_address", "forward_to"},
+
+	"alert_forward_tls":           {"alert_forward.tls"},
+	"alert_forward_tls_verify":    {"alert_forward.tls.verify", "alert_forward_verify"},
+	"alert_forward_tls_ca_file":   {"alert_forward.tls.ca_file", "alert_forward_ca_file", "alert_forward_tls_ca"},
+	"alert_forward_tls_crt_file":  {"alert_forward.tls.crt_file", "alert_forward_crt_file", "alert_forward_tls_cert_file"},
+	"alert_forward_tls_key_file":  {"alert_forward.tls.key_file", "alert_forward_key_file", "alert_forward_tls_key_passwd"},
+	"alert_forward_tls_vhost":     {"alert_forward.tls.vhost", "alert_forward_vhost", "alert_forward_tls_server_name"},
+	"alert_forward_shared_key":    {"shared_key", "alert_forward_key"},
+	"alert_forward_self_hostname": {"self_hostname", "alert_forward_hostname"},
+	"alert_forward_user":          {"username", "alert_forward_username"},
+	"alert_forward_password":      {"password", "alert_forward_passwd"},
+	"alert_forward_timeout":       {"alert_forward_ack_timeout", "ack_timeout"},
 	"min_severity":     {"minimum_severity", "severity_min"},
 }
 
