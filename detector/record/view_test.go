@@ -1,7 +1,9 @@
 package record
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -155,5 +157,41 @@ func TestDeepInsideDeep(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+func TestDropEmptyOfAlias(t *testing.T) {
+	l := NewLayout()
+	a, b := l.Want("a"), l.NewSlot()
+	v := l.NewView(0, nil)
+	v.PushSlot(a, StringValue(""))
+	v.PushSlot(a, StringValue("x"))
+	v.AliasSlot(b, a)
+	v.DropEmpty()
+	for _, s := range []int32{a, b} {
+		if got := slotValues(v, s); !slices.Equal(got, []Value{StringValue("x")}) {
+			t.Errorf("left %v", got)
+		}
+	}
+}
+
+// More children than a node's index can tell apart.
+func TestLayoutOfManyFields(t *testing.T) {
+	w := &wanted{layout: NewLayout()}
+	doc := object{}
+	for i := range 2000 {
+		name := fmt.Sprintf("%s%d", strings.Repeat("x", i%40), i)
+		w.add([]string{name}, 1)
+		doc = append(doc, entry{name, name}, entry{name + "x", "not wanted"})
+	}
+	w.view = w.layout.NewView(0, nil)
+	for f, b := range map[Format][]byte{Msgpack: mp(doc), JSON: appendJSON(nil, doc, func() int { return 0 })} {
+		w.view.Reset()
+		if n, err := f.Scan(w.layout, b, w.view); err != nil || n != len(b) {
+			t.Fatalf("%d of %d, %v", n, len(b), err)
+		}
+		if err := w.check(f, doc); err != nil {
+			t.Error(err)
+		}
 	}
 }
