@@ -57,7 +57,23 @@ var properties = slices.Concat([]property{
 		}
 		return
 	}},
-	{"exceptions", func(c *Config, s string) error { c.Exceptions = rule.SplitList(s); return nil }},
+	{"exceptions", func(c *Config, s string) error {
+		if c.Exceptions = rule.SplitList(s); len(c.Exceptions) == 0 {
+			return fmt.Errorf("names nothing; name files, folders or globs of exceptions, separated by commas")
+		}
+		return nil
+	}},
+	{"emit", func(c *Config, s string) error {
+		switch strings.ToLower(s) {
+		case "alerts":
+			c.Matched = false
+		case "matched":
+			c.Matched = true
+		default:
+			return fmt.Errorf("%q is not allowed; alerts, or matched for every matching record with its verdict", s)
+		}
+		return nil
+	}},
 	{"alert_tag", func(c *Config, s string) error { c.AlertTag = s; return checkTagTemplate(s) }},
 	{"alert_file", func(c *Config, s string) error { c.AlertFile = s; return nil }},
 	{"alert_stdout", func(c *Config, s string) (err error) { c.AlertStdout, err = parseSwitch(s); return }},
@@ -82,7 +98,8 @@ type Config struct {
 	Learn      time.Duration // how long a rule without a baseline learns, 0 not at all
 	MaxAlerts  int           // alerts an interval and rule, 0: as the rule says
 	Interval   time.Duration // 0: as the rule says
-	Exceptions []string
+	Exceptions []string      // files, folders, globs
+	Matched    bool          // emit: every matching record, not only alerts
 	AlertTag   string
 	alertTagIs bool // it was given
 

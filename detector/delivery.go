@@ -2,6 +2,7 @@ package detector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -22,37 +23,24 @@ type delivery struct {
 	mu      sync.Mutex
 	wake    *sync.Cond
 	queue   []*Alert  // handed over by the engine, not yet released
+	matched int       // of queue, what is no alert
 	outlets []*outlet // where released alerts go
 	strays  []*Alert  // that no outlet takes
 	acks    []uint64
-	closing bool
+	dropped uint64 // matching records that there was no room for
+
+	closing  bool          // close was called: what fails now is not tried again
+	released bool          // nothing more comes to the outlets
+	closed   chan struct{} // closing, for those who wait for something else
+
+	hung bool // the last wait for the store was in vain; of release alone
 
 	stop    context.CancelFunc // of the context that sinks work under
 	workers sync.WaitGroup
 }
 
-// outlet is one place that alerts go to.
-type outlet struct {
-	d     *delivery
-	sink  sink.Sink // nil for an alerts input
-	input *Input
-	queue []*parcel // in order of ID
-}
-
-// parcel is an alert that some outlets still have to take.
-type parcel struct {
-	alert *Alert
-	left  int // outlets that do not have it yet
-}
-
-// Bounds of one delivery.
-const (
-	maxBatch      = 500
-	maxBatchBytes = 2 << 20
-)
-
 func newDelivery(store *seen.Store, log func(Level, string), sinks []sink.Sink) *delivery {
-	d := &delivery{store: store, log: log}
+	d := &delivery{store: store, log: log, closed: make(chan struct{})}
 	d.wake = sync.NewCond(&d.mu)
 	ctx, stop := context.WithCancel(context.Background())
 	d.stop = stop
@@ -68,8 +56,15 @@ func newDelivery(store *seen.Store, log func(Level, string), sinks []sink.Sink) 
 // add takes an alert from the engine. It does not block.
 func (d *delivery) add(a *Alert) {
 	d.mu.Lock()
+	defer d.mu.Unlock()
+	if a.Matched {
+		if d.matched >= maxMatched {
+			d.dropped++
+			return
+		}
+		d.matched++
+	}
 	d.queue = append(d.queue, a)
-	d.mu.Unlock()
 	d.wake.Broadcast()
 }
 
@@ -81,19 +76,19 @@ func (d *delivery) release(ctx context.Context) {
 			d.wake.Wait()
 		}
 		if len(d.queue) == 0 {
+			d.released = true
 			d.mu.Unlock()
+			d.wake.Broadcast()
 			return
 		}
 		alerts := d.queue
-		d.queue = nil
+		d.queue, d.matched = nil, 0
 		d.mu.Unlock()
 		for _, a := range alerts {
 			if a.stored {
 				// An error means that the disk owes the alert: it goes out
 				// all the same, for the process may not live to see it there.
-				wait, cancel := context.WithTimeout(ctx, commitWait)
-				_ = d.store.Wait(wait, a.ticket)
-				cancel()
+				d.waitFor(ctx, a.ticket)
 			}
 			d.mu.Lock()
 			d.route(a)
@@ -103,18 +98,73 @@ func (d *delivery) release(ctx context.Context) {
 	}
 }
 
+// waitFor waits for a commit; not for long if the one before was late too.
+func (d *delivery) waitFor(ctx context.Context, t seen.Ticket) {
+	most := commitWait
+	if d.hung {
+		most = hungWait
+	}
+	wait, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	d.hung = errors.Is(d.store.Wait(wait, t), seen.ErrPending)
+}
+
+// pause waits, and tells whether to go on: not when the delivery closes.
+func (d *delivery) pause(ctx context.Context, t time.Duration) bool {
+	timer := time.NewTimer(t)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-d.closed:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // route queues an alert with every outlet that takes it.
 func (d *delivery) route(a *Alert) {
 	p := &parcel{alert: a}
+	full := false
 	for _, o := range d.outlets {
 		if o.input == nil || o.input.takes(a) {
-			o.queue = append(o.queue, p)
-			p.left++
+			full = !o.put(p) || full
 		}
 	}
-	if p.left == 0 {
+	switch {
+	case full:
+		d.dropped++
+	case p.left == 0 && !a.Matched:
 		d.strays = append(d.strays, a)
 	}
+}
+
+// prune forgets the alerts that the outbox had to drop: it is bounded, and so
+// must be what waits here. It returns how many they were.
+func (d *delivery) prune() int {
+	kept, last := make(map[uint64]bool), uint64(0)
+	_ = d.store.Outbox(func(e seen.OutboxEntry) error { // nothing fails in it
+		kept[e.ID], last = true, e.ID
+		return nil
+	})
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	gone := func(a *Alert) bool { return !a.Matched && a.ID <= last && !kept[a.ID] }
+	forgotten := make(map[uint64]bool)
+	note := func(a *Alert) bool {
+		if gone(a) {
+			forgotten[a.ID] = true
+			return true
+		}
+		return false
+	}
+	d.queue = slices.DeleteFunc(d.queue, note)
+	d.strays = slices.DeleteFunc(d.strays, note)
+	for _, o := range d.outlets {
+		o.queue = slices.DeleteFunc(o.queue, func(p *parcel) bool { return note(p.alert) })
+	}
+	return len(forgotten)
 }
 
 // addInput makes an alerts input an outlet. Alerts that had nowhere to go are
@@ -136,75 +186,6 @@ func (d *delivery) removeInput(in *Input) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.outlets = slices.DeleteFunc(d.outlets, func(o *outlet) bool { return o.input == in })
-}
-
-// take returns the next parcels of an outlet, which stay queued until done.
-func (o *outlet) take(most, bytes int) []*parcel {
-	n := 0
-	for n < len(o.queue) && n < most && bytes > 0 {
-		bytes -= len(o.queue[n].alert.Body)
-		n++
-	}
-	return o.queue[:n:n]
-}
-
-// done says that the first n parcels of an outlet have arrived.
-func (o *outlet) done(n int) {
-	for _, p := range o.queue[:n] {
-		if p.left--; p.left == 0 {
-			o.d.acks = append(o.d.acks, p.alert.ID)
-		}
-	}
-	if o.queue = o.queue[n:]; len(o.queue) == 0 {
-		o.queue = nil
-	}
-}
-
-// run delivers an outlet's alerts to its sink until the delivery closes.
-func (o *outlet) run(ctx context.Context) {
-	d := o.d
-	wait, failing := time.Duration(0), false
-	for {
-		d.mu.Lock()
-		for len(o.queue) == 0 && !d.closing {
-			d.wake.Wait()
-		}
-		if len(o.queue) == 0 || d.closing && failing {
-			d.mu.Unlock()
-			return
-		}
-		parcels := o.take(maxBatch, maxBatchBytes)
-		records := make([]sink.Record, len(parcels))
-		for i, p := range parcels {
-			records[i] = sink.Record{ID: p.alert.ID, Tag: p.alert.Tag, Time: p.alert.Time, Body: p.alert.Body}
-		}
-		d.mu.Unlock()
-
-		n, err := o.sink.Deliver(ctx, records)
-		d.mu.Lock()
-		o.done(n)
-		d.mu.Unlock()
-		switch {
-		case err == nil:
-			if failing {
-				d.log(LevelInfo, fmt.Sprintf("alerts leave again: %s", o.sink.Name()))
-			}
-			wait, failing = 0, false
-		case ctx.Err() != nil:
-			return
-		default:
-			if !failing {
-				d.log(LevelError, fmt.Sprintf("alerts cannot leave and are kept: %v", err))
-			}
-			failing = true
-			wait = min(max(2*wait, 100*time.Millisecond), 30*time.Second)
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(wait):
-			}
-		}
-	}
 }
 
 // ack removes delivered alerts from the outbox.
@@ -234,6 +215,13 @@ func (d *delivery) depth() int {
 	return most
 }
 
+// lost returns how many matching records there was no room for.
+func (d *delivery) lost() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.dropped
+}
+
 // drainTime is how long close lets sinks finish.
 const drainTime = 3 * time.Second
 
@@ -242,6 +230,7 @@ const drainTime = 3 * time.Second
 func (d *delivery) close() {
 	d.mu.Lock()
 	d.closing = true
+	close(d.closed)
 	d.mu.Unlock()
 	d.wake.Broadcast()
 	timer := time.AfterFunc(drainTime, d.stop)

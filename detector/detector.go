@@ -28,8 +28,13 @@ type Detector struct {
 	notes    *notes
 	meters   *meters
 
-	stop   chan struct{}
-	ticker sync.WaitGroup
+	files   *watch
+	reloads reloadCounts
+	shed    uint64 // alerts that the full outbox has dropped, as far as told
+	lost    uint64 // matching records dropped, likewise
+
+	stop    chan struct{}
+	workers sync.WaitGroup
 }
 
 // Open starts a detector from an output's properties. The error says which
@@ -39,18 +44,16 @@ func Open(g Getter, host Host, where Where) (*Detector, error) {
 	if err != nil {
 		return nil, err
 	}
+	// What the files are is taken down before they are read, so that a change
+	// in between is seen.
+	files := newWatch(config.Rules, config.Exceptions)
 	set, err := config.loadRules()
 	if err != nil {
 		return nil, err
 	}
-	d := &Detector{config: config, host: host, where: where, stop: make(chan struct{})}
+	d := &Detector{config: config, host: host, where: where, files: files, stop: make(chan struct{})}
 	d.notes = newNotes(host)
-	for _, w := range set.Warnings {
-		host.Log(LevelWarn, w.Error())
-	}
-	if s := set.SkippedSummary(); s != "" {
-		host.Log(LevelInfo, s)
-	}
+	d.say(set)
 	// The hub is held until the detector is known to it, so that no input
 	// comes or goes unseen in between.
 	hub.mu.Lock()
@@ -63,6 +66,16 @@ func Open(g Getter, host Host, where Where) (*Detector, error) {
 	}
 	hub.detectors = append(hub.detectors, d)
 	return d, nil
+}
+
+// say logs what is to be said of rules that were loaded.
+func (d *Detector) say(set *rule.Set) {
+	for _, w := range set.Warnings {
+		d.host.Log(LevelWarn, w.Error())
+	}
+	if s := set.SkippedSummary(); s != "" {
+		d.host.Log(LevelInfo, s)
+	}
 }
 
 // loadRules loads the rules that the configuration names. An error is a list
@@ -110,7 +123,7 @@ func (d *Detector) checkWaysOut(rules []*rule.Rule) error {
 	}
 	for _, r := range rules {
 		taken := slices.ContainsFunc(hub.inputs, func(in *Input) bool {
-			return severityRank(r.Severity) >= in.least && in.takesRule(r.ID, r.Name)
+			return leastRank(r) >= in.least && in.takesRule(r.ID, r.Name)
 		})
 		if !taken {
 			return fmt.Errorf("alerts of rule %q (%s, severity %s) have nowhere to go: no newterms_alerts input takes them by its rules and min_severity; widen one, add another, or set alert_forward, alert_file or alert_stdout on this output",
@@ -118,6 +131,16 @@ func (d *Detector) checkWaysOut(rules []*rule.Rule) error {
 		}
 	}
 	return nil
+}
+
+// leastRank returns the rank of the least severity that an alert of a rule can
+// have.
+func leastRank(r *rule.Rule) uint8 {
+	least := severityRank(r.Severity)
+	for _, m := range r.SeverityMapping {
+		least = min(least, severityRank(m.Severity))
+	}
+	return least
 }
 
 // checkLoop refuses an input's tag that this detector's own Match takes.
@@ -159,23 +182,9 @@ func (d *Detector) start(rules []*rule.Rule) (err error) {
 	for _, note := range report.Notes {
 		d.host.Log(LevelWarn, "state: "+note)
 	}
-	var sinks []sink.Sink
-	if c.AlertFile != "" {
-		f, err := sink.OpenFile(c.AlertFile)
-		if err != nil {
-			return fmt.Errorf("property alert_file: %w", err)
-		}
-		sinks = append(sinks, f)
-	}
-	if c.Forward.on() {
-		f, err := sink.NewForward(c.Forward.ForwardOptions)
-		if err != nil {
-			return fmt.Errorf("property alert_forward: %w", err)
-		}
-		sinks = append(sinks, f)
-	}
-	if c.AlertStdout {
-		sinks = append(sinks, sink.NewWriter("the standard output", os.Stdout))
+	sinks, err := c.openSinks()
+	if err != nil {
+		return err
 	}
 	d.delivery = newDelivery(store, d.host.Log, sinks)
 	defer func() {
@@ -188,7 +197,7 @@ func (d *Detector) start(rules []*rule.Rule) (err error) {
 	}
 	d.engine = NewEngine(EngineOptions{
 		Mapping: c.Mapping, MaxTerms: c.MaxTerms, Learn: c.Learn, MaxAlerts: c.MaxAlerts, Interval: c.Interval,
-		Instance: d.where.name(), AlertTag: c.AlertTag,
+		Matched: c.Matched, Instance: d.where.name(), AlertTag: c.AlertTag,
 		Alert: d.delivery.add,
 		Skip:  d.notes.skipped,
 	}, store)
@@ -211,8 +220,38 @@ func (d *Detector) start(rules []*rule.Rule) (err error) {
 	d.meters = newMeters(d)
 	d.host.Log(LevelInfo, fmt.Sprintf("%s; %s known; %s to deliver; state in %s; started in %s",
 		count(len(rules), "rule"), count(d.engine.Known(), "tuple"), count(owed, "alert"), c.StatePath, time.Since(began).Round(time.Millisecond)))
-	d.ticker.Go(d.tick)
+	d.workers.Go(d.tick)
+	d.workers.Go(d.follow)
 	return nil
+}
+
+// openSinks opens the ways out that are no input. On an error none stays open.
+func (c *Config) openSinks() (sinks []sink.Sink, err error) {
+	defer func() {
+		if err != nil {
+			for _, s := range sinks {
+				_ = s.Close()
+			}
+		}
+	}()
+	if c.AlertFile != "" {
+		f, err := sink.OpenFile(c.AlertFile)
+		if err != nil {
+			return sinks, fmt.Errorf("property alert_file: %w", err)
+		}
+		sinks = append(sinks, f)
+	}
+	if c.Forward.on() {
+		f, err := sink.NewForward(c.Forward.ForwardOptions)
+		if err != nil {
+			return sinks, fmt.Errorf("property alert_forward: %w", err)
+		}
+		sinks = append(sinks, f)
+	}
+	if c.AlertStdout {
+		sinks = append(sinks, sink.NewWriter("the standard output", os.Stdout))
+	}
+	return sinks, nil
 }
 
 func count(n int, noun string) string {
@@ -277,13 +316,32 @@ func (d *Detector) tick() {
 			return
 		case <-t.C:
 		}
-		d.engine.Tick()
-		if err := d.delivery.ack(); err != nil {
-			d.notes.disk(err)
-		}
-		d.meters.update()
-		d.notes.flush()
+		d.once()
 	}
+}
+
+// once is one turn of tick. Its panic must not end the host.
+func (d *Detector) once() {
+	defer d.notes.bug("a timer")
+	d.notes.tell(d.engine.Tick())
+	if err := d.delivery.ack(); err != nil {
+		d.notes.disk(err)
+	}
+	d.dropped()
+	d.meters.update()
+	d.notes.flush()
+}
+
+// dropped has the delivery forget what the outbox had to drop, and says so.
+func (d *Detector) dropped() {
+	alerts := 0
+	if n := d.store.Stats().Dropped; n != d.shed {
+		d.shed = n
+		alerts = d.delivery.prune()
+	}
+	lost := d.delivery.lost()
+	d.notes.shed(alerts, lost-d.lost)
+	d.lost = lost
 }
 
 // Close delivers what it can in a few seconds, writes what is owed and gives
@@ -293,7 +351,7 @@ func (d *Detector) Close() error {
 	hub.detectors = slices.DeleteFunc(hub.detectors, func(other *Detector) bool { return other == d })
 	hub.mu.Unlock()
 	close(d.stop)
-	d.ticker.Wait()
+	d.workers.Wait()
 	d.delivery.close()
 	d.meters.update()
 	d.notes.flush()

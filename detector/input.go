@@ -38,8 +38,8 @@ type Input struct {
 }
 
 type sent struct {
-	outlet *outlet
-	n      int
+	outlet  *outlet
+	parcels []*parcel
 }
 
 // OpenInput starts an alerts input.
@@ -107,24 +107,32 @@ func (in *Input) Collect() []byte {
 	return in.buf
 }
 
+// collect adds what one detector has for the input. Records are made without
+// its lock, which the engine needs.
 func (in *Input) collect(d *delivery) {
+	for _, s := range in.next(d) {
+		for _, p := range s.parcels {
+			var err error
+			if in.buf, err = sink.AppendRecord(in.buf, p.alert.Time, p.alert.Body); err != nil {
+				in.host.Log(LevelError, fmt.Sprintf("an alert of the outbox cannot be read and is passed over: %v", err))
+			}
+		}
+		in.sent = append(in.sent, s)
+	}
+}
+
+func (in *Input) next(d *delivery) (list []sent) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, o := range d.outlets {
 		if o.input != in {
 			continue
 		}
-		parcels := o.take(maxBatch, maxCollect-len(in.buf))
-		for _, p := range parcels {
-			var err error
-			if in.buf, err = sink.AppendRecord(in.buf, p.alert.Time, p.alert.Body); err != nil {
-				in.host.Log(LevelError, fmt.Sprintf("an alert of the outbox cannot be read and is passed over: %v", err))
-			}
-		}
-		if len(parcels) > 0 {
-			in.sent = append(in.sent, sent{o, len(parcels)})
+		if parcels := o.take(maxBatch, maxCollect-len(in.buf)); len(parcels) > 0 {
+			list = append(list, sent{o, parcels})
 		}
 	}
+	return list
 }
 
 // HandedOver says that the records of the last Collect are in the pipeline.
@@ -132,9 +140,10 @@ func (in *Input) HandedOver() {
 	for _, s := range in.sent {
 		d := s.outlet.d
 		d.mu.Lock()
-		s.outlet.done(s.n)
+		s.outlet.done(s.parcels)
 		d.mu.Unlock()
 	}
+	clear(in.sent)
 	in.sent = in.sent[:0]
 }
 

@@ -116,6 +116,9 @@ func (e *Engine) takeUp(r *rule.Rule) (l *liveRule, note string, err error) {
 func (e *Engine) adapt(c *compiled, shadow *excepted) {
 	r, l := c.rule, c.liveRule
 	limits, most := e.limits(r), e.maxTerms(r)
+	if l.state.Meta.BaselineDone != 0 {
+		limits.Learn = 0 // also where the baseline held no match of it
+	}
 	l.info, l.suppress = ruleInfo(r, limits), r.Suppression
 	l.gov.SetLimits(limits)
 	l.memory.Reconfigure(most, r.Window, &e.batch)

@@ -17,9 +17,8 @@ const notesEvery = time.Minute
 type notes struct {
 	host Host
 
-	mu     sync.Mutex
-	kinds  map[string]*note
-	diskOK bool
+	mu    sync.Mutex
+	kinds map[string]*note
 }
 
 type note struct {
@@ -29,7 +28,7 @@ type note struct {
 }
 
 func newNotes(host Host) *notes {
-	return &notes{host: host, kinds: make(map[string]*note), diskOK: true}
+	return &notes{host: host, kinds: make(map[string]*note)}
 }
 
 // say logs trouble of a kind.
@@ -56,7 +55,11 @@ func (n *notes) flush() {
 	defer n.mu.Unlock()
 	for _, k := range n.kinds {
 		if k.more > 0 && time.Since(k.last) >= notesEvery {
-			n.host.Log(LevelWarn, fmt.Sprintf("%s (and %d more like it)", k.example, k.more-1))
+			text := k.example
+			if k.more > 1 {
+				text = fmt.Sprintf("%s (and %d more like it)", text, k.more-1)
+			}
+			n.host.Log(LevelWarn, text)
 			k.last, k.more = time.Now(), 0
 		}
 	}
@@ -74,18 +77,35 @@ func (n *notes) loop(tag string) {
 	n.say("loop", fmt.Sprintf("the Match of this output takes tag %q, under which its own alerts come back; they are passed over: choose another Tag for the newterms_alerts input, or a narrower Match", tag))
 }
 
-// disk notes how the commit of a flush went. Trouble is logged when it begins
-// and when it is over.
+// disk notes that a flush did not wait for the disk to the end. That the disk
+// fails, and is back, is said by the store.
 func (n *notes) disk(err error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	switch {
-	case err == nil && !n.diskOK:
-		n.diskOK = true
-		n.host.Log(LevelInfo, "the state can be written again; what was owed is on disk")
-	case err == nil || errors.Is(err, seen.ErrClosed):
-	case n.diskOK:
-		n.diskOK = false
-		n.host.Log(LevelError, fmt.Sprintf("the state cannot be written; detection goes on from memory until it can: %v", err))
+	if errors.Is(err, seen.ErrPending) {
+		n.say("disk", fmt.Sprintf("the disk with the state is slow; detection goes on from memory: %v", err))
+	}
+}
+
+// shed notes what the bounds of the ways out have cost.
+func (n *notes) shed(alerts int, matched uint64) {
+	if alerts > 0 {
+		n.say("outbox", fmt.Sprintf("the outbox is full: %s could not leave for so long that they were dropped, the least severe and oldest first", count(alerts, "alert")))
+	}
+	if matched > 0 {
+		n.say("matched", fmt.Sprintf("%s could not leave and were dropped; alerts are kept", count(int(matched), "matching record")))
+	}
+}
+
+// tell logs what the engine has to say.
+func (n *notes) tell(lines []string) {
+	for _, line := range lines {
+		n.host.Log(LevelInfo, line)
+	}
+}
+
+// bug is deferred where a panic would otherwise end the host: the plugin can
+// recover those of its own callbacks only.
+func (n *notes) bug(where string) {
+	if r := recover(); r != nil {
+		n.say("bug", fmt.Sprintf("a bug in %s, please report it: %v", where, r))
 	}
 }

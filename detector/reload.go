@@ -1,0 +1,87 @@
+package detector
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// pollEvery is how often the files of rules and exceptions are looked at. A
+// change is taken up when nothing has changed for one look more, so that files
+// that are being written are read when they are whole.
+const pollEvery = 2 * time.Second
+
+// reloadCounts are totals for the metrics.
+type reloadCounts struct{ done, failed atomic.Uint64 }
+
+// follow takes up changed rules until the detector closes.
+func (d *Detector) follow() {
+	t := time.NewTicker(pollEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-d.stop:
+			return
+		case <-t.C:
+			d.look()
+		}
+	}
+}
+
+// look is one look at the files.
+func (d *Detector) look() {
+	defer d.notes.bug("reading changed rules")
+	if !d.files.changed() {
+		return
+	}
+	notes, err := d.takeUp()
+	if err != nil {
+		d.reloads.failed.Add(1)
+		d.host.Log(LevelError, fmt.Sprintf("the rules have changed and cannot be taken up; those from before stay: %v", err))
+		return
+	}
+	d.reloads.done.Add(1)
+	for _, note := range notes {
+		d.host.Log(LevelWarn, note)
+	}
+	d.host.Log(LevelInfo, fmt.Sprintf("changed rules are in force: %s; %s known",
+		count(len(d.engine.Rules()), "rule"), count(d.engine.Known(), "tuple")))
+}
+
+// takeUp makes the rules in the files those that run, or leaves everything as
+// it is.
+func (d *Detector) takeUp() (notes []string, err error) {
+	set, err := d.config.loadRules()
+	if err != nil {
+		return nil, err
+	}
+	hub.mu.Lock()
+	err = d.checkWaysOut(set.Rules)
+	hub.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	before := make(map[string]bool)
+	for _, r := range d.engine.Rules() {
+		before[r.ID] = true
+	}
+	if notes, err = d.engine.SetRules(set.Rules); err != nil {
+		return nil, err
+	}
+	d.say(set)
+	var fresh []string
+	for _, r := range set.Rules {
+		if !before[r.ID] {
+			fresh = append(fresh, r.Name)
+		}
+		delete(before, r.ID)
+	}
+	if len(fresh) > 0 {
+		notes = append(notes, fmt.Sprintf("%s new: %s", count(len(fresh), "rule"), strings.Join(fresh, ", ")))
+	}
+	if len(before) > 0 {
+		notes = append(notes, fmt.Sprintf("%s gone; what they know stays in the state", count(len(before), "rule")))
+	}
+	return notes, nil
+}
