@@ -52,7 +52,7 @@ var synonyms = map[string][]string{
 	"alert_forward_user":          {"username", "alert_forward_username"},
 	"alert_forward_password":      {"password", "alert_forward_passwd"},
 	"alert_forward_timeout":       {"alert_forward_ack_timeout", "ack_timeout"},
-	"min_severity":     {"minimum_severity", "severity_min"},
+	"min_severity":                {"minimum_severity", "severity_min"},
 }
 
 // ownedByCore are properties that core takes for itself, so that a plugin
