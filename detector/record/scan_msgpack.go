@@ -67,7 +67,7 @@ func (v *View) pass(n *node, b []byte, i, left int) (next, rest int, below *node
 		}
 		end := i + 1 + size
 		if k := n.index[hash(first, size)>>56]; k != 0 {
-			if int(k) > len(n.children) || end > len(b) {
+			if k == ambiguous || end > len(b) {
 				return i, left, nil
 			}
 			c := &n.children[k-1]
