@@ -2,7 +2,9 @@ package kql
 
 import (
 	"fmt"
+	"hash/fnv"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -14,11 +16,26 @@ type List struct {
 
 	keywords  map[string]struct{}
 	addresses addressSet
+	digest    uint64
+}
+
+// Digest stands for the values of the list, in whatever order: lists with other
+// values have, but for accidents, other digests.
+func (l *List) Digest() uint64 { return l.digest }
+
+func digestOf(values []string) uint64 {
+	sorted := slices.Clone(values)
+	slices.Sort(sorted)
+	h := fnv.New64a()
+	for _, v := range slices.Compact(sorted) {
+		fmt.Fprintf(h, "%d:%s", len(v), v)
+	}
+	return h.Sum64()
 }
 
 // NewKeywordList returns a list of exact, case-sensitive values.
 func NewKeywordList(name string, values []string) *List {
-	l := &List{Name: name, keywords: make(map[string]struct{}, len(values))}
+	l := &List{Name: name, keywords: make(map[string]struct{}, len(values)), digest: digestOf(values)}
 	for _, v := range values {
 		l.keywords[v] = struct{}{}
 	}
@@ -28,7 +45,7 @@ func NewKeywordList(name string, values []string) *List {
 // NewIPList returns a list of addresses. Each value is an address, a CIDR
 // block (10.0.0.0/8) or a range with both ends in it (10.0.0.1-10.0.0.9).
 func NewIPList(name string, values []string) (*List, error) {
-	l := &List{Name: name}
+	l := &List{Name: name, digest: digestOf(values)}
 	var ranges []addressRange
 	for i, v := range values {
 		r, ok := parseListRange(strings.TrimSpace(v))
