@@ -239,6 +239,7 @@ type caught struct {
 	raw    bool
 	item   int
 	time   int64
+	asked  []string            // fields
 	values map[string][]string // by field: kind and text of each value, maps left out
 	exists map[string]bool
 	ref    Ref
@@ -266,7 +267,7 @@ func newCatcher(o Options, fields ...string) *catcher {
 }
 
 func (c *catcher) Event(ev *Event) {
-	got := caught{raw: ev.Raw(), item: ev.Item, time: ev.Time, ref: ev.Ref(),
+	got := caught{raw: ev.Raw(), item: ev.Item, time: ev.Time, ref: ev.Ref(), asked: c.fields,
 		values: make(map[string][]string), exists: make(map[string]bool)}
 	ev.Time = -1 // a Handler may; the next event must not see it
 	for k, f := range c.byField {

@@ -233,6 +233,9 @@ func union(v *record.View, u *slotUnion) {
 	values:
 		for i := v.Slot(src); i != 0; i = v.Next(i) {
 			val := *v.At(i)
+			if val.Kind == record.Object {
+				continue
+			}
 			for j := v.Slot(u.dst); j != 0; j = v.Next(j) {
 				if *v.At(j) == val {
 					continue values
