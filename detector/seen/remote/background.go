@@ -1,0 +1,171 @@
+package remote
+
+import (
+	"time"
+
+	"fluent-bit-newterms/detector/seen"
+)
+
+// run does what nobody waits for: probes, heartbeats, marks, and sending all
+// that is known.
+func (s *Store) run() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	lazy := time.Now().Add(lazyTime)
+	for {
+		select {
+		case <-s.quit.Done():
+			return
+		case <-s.wake:
+		case <-timer.C:
+		}
+		now := time.Now()
+		s.mu.Lock()
+		open, probeAt, beatAt := s.circuit.open, s.circuit.next, s.nextHB
+		urgent, waiting := s.urgent, len(s.marks) > 0
+		s.mu.Unlock()
+		switch {
+		case open && now.Before(probeAt):
+			timer.Reset(probeAt.Sub(now))
+			continue
+		case open || !now.Before(beatAt):
+			if s.probe() != nil {
+				timer.Reset(0)
+				continue
+			}
+			urgent = urgent || open
+		}
+		if waiting && (urgent || !now.Before(lazy)) {
+			if s.flush() != nil {
+				timer.Reset(0)
+				continue
+			}
+		}
+		if !now.Before(lazy) {
+			lazy = now.Add(lazyTime)
+		}
+		s.synchronise()
+		s.mu.Lock()
+		next := s.nextHB
+		if len(s.marks) > 0 && lazy.Before(next) {
+			next = lazy
+		}
+		s.mu.Unlock()
+		timer.Reset(max(time.Until(next), 0))
+	}
+}
+
+// probe is a heartbeat, and the way back when the server was away.
+func (s *Store) probe() error {
+	_, replies, err := s.send(s.quit, []call{{beatScript, s.epochKey(), []any{newEpoch()}}})
+	if err == nil {
+		err, _ = replies[0].(error)
+	}
+	epoch, ok := "", false
+	if err == nil {
+		if epoch, ok = replies[0].(string); !ok || epoch == "" {
+			err = errReply
+		}
+	}
+	now := time.Now()
+	if err != nil {
+		s.mu.Lock()
+		s.nextHB = now.Add(heartbeat)
+		s.mu.Unlock()
+		return s.failed(err)
+	}
+	s.arrived(epoch)
+	s.mu.Lock()
+	s.nextHB = now.Add(heartbeat)
+	back := s.circuit.succeed()
+	if back {
+		// Part of a Cluster may have lost its memory without the epoch.
+		s.resync = s.resync || s.config.topology == cluster
+		s.forgetRecent(now)
+		for _, m := range s.recent {
+			s.queue(m.markKey, m.s)
+		}
+		s.recent, s.urgent = s.recent[:0], true
+	}
+	queued := len(s.marks)
+	s.mu.Unlock()
+	if back {
+		s.opt.Logf("shared store %s: it is back; %d tuples to tell it", s.config, queued)
+		s.rouse()
+	}
+	return nil
+}
+
+// synchronise sends all that this node knows, if there is a reason to. It goes
+// half of the time at most, so that the server has time for others.
+func (s *Store) synchronise() {
+	s.mu.Lock()
+	due := s.resync && !s.circuit.open
+	s.resync = s.resync && !due
+	s.mu.Unlock()
+	if !due || s.opt.Known == nil {
+		return
+	}
+	var err error
+	part := make([]recentMark, 0, batch)
+	send := func() bool {
+		began := time.Now()
+		if err = s.sendMarks(part, false); err != nil {
+			return false
+		}
+		part = part[:0]
+		if s.urgentWaits() {
+			err = s.flush()
+		}
+		return err == nil && s.sleep(time.Since(began))
+	}
+	known := s.opt.Known(func(r *Rule, terms []byte, x seen.Sighting) bool {
+		x.Count = 0
+		part = append(part, recentMark{markKey: markKey{r, r.Key(terms)}, s: x})
+		return len(part) < batch || send()
+	})
+	if err == nil && known == nil && len(part) > 0 {
+		send()
+	}
+	if err != nil {
+		s.mu.Lock()
+		s.resync = true
+		s.mu.Unlock()
+	}
+	if known != nil {
+		s.opt.Logf("shared store %s: what this node knows cannot be read and sent: %v", s.config, known)
+	}
+}
+
+func (s *Store) urgentWaits() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.urgent
+}
+
+// sleep waits; false if the store closes.
+func (s *Store) sleep(d time.Duration) bool {
+	select {
+	case <-s.quit.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// Close sends the marks that wait, for a time-out at most, and lets go of the
+// server. What could not be sent is on the node's disk and is sent at the next
+// start.
+func (s *Store) Close() error {
+	if s.up() {
+		done := make(chan struct{})
+		go func() { defer close(done); _ = s.flush() }()
+		select {
+		case <-done:
+		case <-time.After(4 * s.config.timeout):
+		}
+	}
+	s.stop()
+	s.workers.Wait()
+	return s.client.Close()
+}
