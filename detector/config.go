@@ -9,6 +9,7 @@ import (
 
 	"fluent-bit-newterms/detector/mapping"
 	"fluent-bit-newterms/detector/rule"
+	"fluent-bit-newterms/detector/seen"
 )
 
 // DefaultStatePath is where state is kept if state_path does not say.
@@ -45,6 +46,7 @@ var properties = slices.Concat([]property{
 	{"mapping", func(c *Config, s string) (err error) { c.Mapping.Mode, err = mapping.ParseMode(s); return }},
 	{"log_key", func(c *Config, s string) error { c.Mapping.LogKey = s; return nil }},
 	{"state_path", func(c *Config, s string) error { c.StatePath = s; return nil }},
+	{"on_corrupt", func(c *Config, s string) (err error) { c.OnCorrupt, err = parseOnCorrupt(s); return }},
 	{"max_terms", func(c *Config, s string) (err error) { c.MaxTerms, err = parseCount(s, 1, 100_000_000); return }},
 	{"learn", func(c *Config, s string) (err error) {
 		c.Learn, err = rule.ParseLearn(s)
@@ -94,6 +96,7 @@ type Config struct {
 	Inline     rule.InlineConfig
 	Mapping    mapping.Options
 	StatePath  string
+	OnCorrupt  seen.OnCorrupt // what to do with a state that cannot be used as it is
 	MaxTerms   int           // tuples that a rule keeps
 	Learn      time.Duration // how long a rule without a baseline learns, 0 not at all
 	MaxAlerts  int           // alerts an interval and rule, 0: as the rule says
@@ -164,6 +167,16 @@ func parseCount(s string, low, high int) (int, error) {
 		return 0, fmt.Errorf("%q is not allowed; a whole number from %d to %d", s, low, high)
 	}
 	return n, nil
+}
+
+func parseOnCorrupt(s string) (seen.OnCorrupt, error) {
+	switch strings.ToLower(s) {
+	case "recover":
+		return seen.Recover, nil
+	case "stop":
+		return seen.Stop, nil
+	}
+	return 0, fmt.Errorf("%q is not allowed; recover or stop", s)
 }
 
 func parseSwitch(s string) (bool, error) {

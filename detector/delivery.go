@@ -3,7 +3,6 @@ package detector
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -84,29 +83,34 @@ func (d *delivery) release(ctx context.Context) {
 		alerts := d.queue
 		d.queue, d.matched = nil, 0
 		d.mu.Unlock()
+		d.waitFor(ctx, alerts)
+		d.mu.Lock()
 		for _, a := range alerts {
-			if a.stored {
-				// An error means that the disk owes the alert: it goes out
-				// all the same, for the process may not live to see it there.
-				d.waitFor(ctx, a.ticket)
-			}
-			d.mu.Lock()
 			d.route(a)
-			d.mu.Unlock()
 		}
+		d.mu.Unlock()
 		d.wake.Broadcast()
 	}
 }
 
-// waitFor waits for a commit; not for long if the one before was late too.
-func (d *delivery) waitFor(ctx context.Context, t seen.Ticket) {
-	most := commitWait
-	if d.hung {
-		most = hungWait
+// waitFor waits for the commits of alerts: for that of the last, which comes
+// after all others. An error means that the disk owes them: they go out all the
+// same, for the process may not live to see them there. It does not wait for
+// long if the disk was late the last time too.
+func (d *delivery) waitFor(ctx context.Context, alerts []*Alert) {
+	for i := len(alerts) - 1; i >= 0; i-- {
+		if !alerts[i].stored {
+			continue
+		}
+		most := commitWait
+		if d.hung {
+			most = hungWait
+		}
+		wait, cancel := context.WithTimeout(ctx, most)
+		d.hung = errors.Is(d.store.Wait(wait, alerts[i].ticket), seen.ErrPending)
+		cancel()
+		return
 	}
-	wait, cancel := context.WithTimeout(ctx, most)
-	defer cancel()
-	d.hung = errors.Is(d.store.Wait(wait, t), seen.ErrPending)
 }
 
 // pause waits, and tells whether to go on: not when the delivery closes.
@@ -188,20 +192,32 @@ func (d *delivery) removeInput(in *Input) {
 	d.outlets = slices.DeleteFunc(d.outlets, func(o *outlet) bool { return o.input == in })
 }
 
-// ack removes delivered alerts from the outbox.
-func (d *delivery) ack() error {
+// unsettle says that what an input has handed over may still be lost.
+func (d *delivery) unsettle(in *Input, now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, o := range d.outlets {
+		if o.input == in {
+			for i := range o.settling {
+				o.settling[i].at = now
+			}
+		}
+	}
+}
+
+// ack removes delivered alerts from the outbox. It does not wait for the disk:
+// what the disk is late with, or owed, is written by the store in time, and
+// until then the worst that can happen is that an alert comes twice.
+func (d *delivery) ack() {
 	d.mu.Lock()
 	acks := d.acks
 	d.acks = nil
 	d.mu.Unlock()
-	if len(acks) == 0 {
-		return nil
+	if len(acks) > 0 {
+		var b seen.Batch
+		b.Ack(acks...)
+		d.store.Enqueue(&b)
 	}
-	var b seen.Batch
-	b.Ack(acks...)
-	ctx, cancel := context.WithTimeout(context.Background(), commitWait)
-	defer cancel()
-	return d.store.Commit(ctx, &b)
 }
 
 // depth returns how many alerts have not left yet.
@@ -244,7 +260,12 @@ func (d *delivery) close() {
 			}
 		}
 	}
-	if err := d.ack(); err != nil {
-		d.log(LevelWarn, fmt.Sprintf("delivered alerts could not be struck off, and come again at the next start: %v", err))
+	d.mu.Lock()
+	for _, o := range d.outlets {
+		if o.input != nil {
+			o.settle(o.input.ranUntil())
+		}
 	}
+	d.mu.Unlock()
+	d.ack()
 }

@@ -33,8 +33,9 @@ type Detector struct {
 	shed    uint64 // alerts that the full outbox has dropped, as far as told
 	lost    uint64 // matching records dropped, likewise
 
-	stop    chan struct{}
-	workers sync.WaitGroup
+	reserved string // the state's path, as the hub has it
+	stop     chan struct{}
+	workers  sync.WaitGroup
 }
 
 // Open starts a detector from an output's properties. The error says which
@@ -54,18 +55,63 @@ func Open(g Getter, host Host, where Where) (*Detector, error) {
 	d := &Detector{config: config, host: host, where: where, files: files, stop: make(chan struct{})}
 	d.notes = newNotes(host)
 	d.say(set)
-	// The hub is held until the detector is known to it, so that no input
-	// comes or goes unseen in between.
+	if err := d.reserve(set.Rules); err != nil {
+		return nil, err
+	}
+	// The hub is not held while the state is read: other instances flush and
+	// collect meanwhile.
+	if err := d.start(set.Rules); err != nil {
+		d.release()
+		return nil, err
+	}
+	if err := d.join(set.Rules); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+// reserve checks the ways out, and takes the state's path: the lock on the
+// state would tell processes apart, but not say which instance has it.
+func (d *Detector) reserve(rules []*rule.Rule) error {
+	path, err := filepath.Abs(d.config.StatePath)
+	if err != nil {
+		return fmt.Errorf("property state_path: %w", err)
+	}
 	hub.mu.Lock()
 	defer hub.mu.Unlock()
-	if err := d.checkWaysOut(set.Rules); err != nil {
-		return nil, err
+	if err := d.checkWaysOut(rules); err != nil {
+		return err
 	}
-	if err := d.start(set.Rules); err != nil {
-		return nil, err
+	if by, ok := hub.states[path]; ok {
+		return fmt.Errorf("property state_path: %s is in use by output %s; give each newterms output a state_path of its own", path, by)
+	}
+	if hub.states == nil {
+		hub.states = make(map[string]string)
+	}
+	hub.states[path], d.reserved = d.where.name(), path
+	return nil
+}
+
+// release gives the state's path back.
+func (d *Detector) release() {
+	hub.mu.Lock()
+	delete(hub.states, d.reserved)
+	hub.mu.Unlock()
+}
+
+// join makes the detector known to the hub. Inputs may have come or gone while
+// it started.
+func (d *Detector) join(rules []*rule.Rule) error {
+	hub.mu.Lock()
+	defer hub.mu.Unlock()
+	if err := d.checkWaysOut(rules); err != nil {
+		return err
+	}
+	for _, in := range hub.inputs {
+		d.delivery.addInput(in)
 	}
 	hub.detectors = append(hub.detectors, d)
-	return d, nil
+	return nil
 }
 
 // say logs what is to be said of rules that were loaded.
@@ -164,14 +210,12 @@ func (d *Detector) caught(tag string) bool {
 func (d *Detector) start(rules []*rule.Rule) (err error) {
 	began := time.Now()
 	c := d.config
-	if err := freePath(c.StatePath); err != nil {
-		return err
-	}
 	store, report, err := seen.Open(c.StatePath, seen.Options{
+		OnCorrupt: c.OnCorrupt,
 		Logf: func(format string, args ...any) { d.host.Log(LevelWarn, "state: "+fmt.Sprintf(format, args...)) },
 	})
 	if err != nil {
-		return fmt.Errorf("property state_path: %w", err)
+		return fmt.Errorf("property state_path: %w%s", err, hintOnCorrupt(c, err))
 	}
 	d.store = store
 	defer func() {
@@ -179,6 +223,9 @@ func (d *Detector) start(rules []*rule.Rule) (err error) {
 			_ = store.Close()
 		}
 	}()
+	if report.Reason != "" {
+		d.host.Log(LevelError, "state: "+report.Loss())
+	}
 	for _, note := range report.Notes {
 		d.host.Log(LevelWarn, "state: "+note)
 	}
@@ -192,9 +239,6 @@ func (d *Detector) start(rules []*rule.Rule) (err error) {
 			d.delivery.close()
 		}
 	}()
-	for _, in := range hub.inputs {
-		d.delivery.addInput(in)
-	}
 	d.engine = NewEngine(EngineOptions{
 		Mapping: c.Mapping, MaxTerms: c.MaxTerms, Learn: c.Learn, MaxAlerts: c.MaxAlerts, Interval: c.Interval,
 		Matched: c.Matched, Instance: d.where.name(), AlertTag: c.AlertTag,
@@ -223,6 +267,15 @@ func (d *Detector) start(rules []*rule.Rule) (err error) {
 	d.workers.Go(d.tick)
 	d.workers.Go(d.follow)
 	return nil
+}
+
+// hintOnCorrupt says how to go on where on_corrupt has stopped the start.
+func hintOnCorrupt(c *Config, err error) string {
+	damaged := errors.Is(err, seen.ErrCorrupt) || errors.Is(err, seen.ErrForeign) || errors.Is(err, seen.ErrNewer)
+	if c.OnCorrupt != seen.Stop || !damaged {
+		return ""
+	}
+	return "; on_corrupt is stop: look at it with newterms state verify, and set on_corrupt to recover to have it moved aside and what can be read of it taken over"
 }
 
 // openSinks opens the ways out that are no input. On an error none stays open.
@@ -259,22 +312,6 @@ func count(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// freePath refuses a state path that another instance of this process has:
-// the lock on the file would tell the processes apart, but not say which
-// instance it is.
-func freePath(path string) error {
-	want, err := filepath.Abs(path)
-	if err != nil {
-		return fmt.Errorf("property state_path: %w", err)
-	}
-	for _, d := range hub.detectors {
-		if have, err := filepath.Abs(d.config.StatePath); err == nil && have == want {
-			return fmt.Errorf("property state_path: %s is in use by output %s; give each newterms output a state_path of its own", path, d.where.name())
-		}
-	}
-	return nil
 }
 
 // Flush takes a chunk. Its answer is always OK: what is wrong with a chunk
@@ -324,9 +361,7 @@ func (d *Detector) tick() {
 func (d *Detector) once() {
 	defer d.notes.bug("a timer")
 	d.notes.tell(d.engine.Tick())
-	if err := d.delivery.ack(); err != nil {
-		d.notes.disk(err)
-	}
+	d.delivery.ack()
 	d.dropped()
 	d.meters.update()
 	d.notes.flush()
@@ -355,6 +390,7 @@ func (d *Detector) Close() error {
 	d.delivery.close()
 	d.meters.update()
 	d.notes.flush()
+	defer d.release()
 	if err := d.store.Close(); err != nil {
 		return fmt.Errorf("closing the state: %w", err)
 	}

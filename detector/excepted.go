@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"fmt"
 	"hash/fnv"
 	"slices"
 
@@ -38,11 +39,18 @@ type excepted struct {
 	terms  []byte              // scratch
 }
 
-// exceptionKey names an exception by what it does, so that it stays the same
-// when it moves to another file or gets another name.
+// exceptionKey names an exception by what it does, the values of its lists
+// included, so that it stays the same when it moves to another file or gets
+// another name, and is another when it lets more through.
 func exceptionKey(e *rule.Exception) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(e.Node.String())) // never fails
+	kql.Walk(e.Node, func(n kql.Node) bool {
+		if in, ok := n.(kql.InList); ok {
+			fmt.Fprintf(h, "\n%x", in.List.Digest())
+		}
+		return true
+	})
 	return h.Sum64()
 }
 

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/sink"
@@ -12,10 +14,13 @@ import (
 
 // hub knows the alerts inputs and the detectors of the process, which Fluent
 // Bit starts one by one and does not introduce to each other.
+//
+// mu is held for moments: neither disk nor network is waited for under it.
 var hub struct {
 	mu        sync.Mutex
 	inputs    []*Input
 	detectors []*Detector
+	states    map[string]string // paths of states in use, and by which output
 }
 
 // inputProperties are all that an alerts input takes.
@@ -26,7 +31,15 @@ func InputProperties() []string { return slices.Clone(inputProperties) }
 
 // Input is one instance of the alerts input: it takes the alerts of every
 // detector of the process, or those of some rules, or from some severity up,
-// back into the pipeline. Collect and HandedOver are called by one thread.
+// back into the pipeline. Collect, HandedOver, Pause and Resume are called by
+// one thread.
+//
+// What was handed over is not safe yet. Fluent Bit puts it in a ring in memory,
+// which its engine empties into chunks every quarter of a second, and throws
+// the ring away when it stops: it pauses its inputs first, and the ring of a
+// paused input is not looked at any more. So alerts leave the outbox when the
+// input has run for settleTime after them. Those that had not settled when it
+// was paused for good come again at the next start, with the same uuid.
 type Input struct {
 	where InputWhere
 	host  Host
@@ -35,7 +48,12 @@ type Input struct {
 
 	buf  []byte
 	sent []sent // what the last Collect returned
+
+	paused atomic.Pointer[time.Time] // since when, nil while it runs
 }
+
+// settleTime is two turns of Fluent Bit's ring.
+const settleTime = 500 * time.Millisecond
 
 type sent struct {
 	outlet  *outlet
@@ -91,6 +109,9 @@ const maxCollect = 2 << 20
 // none. It returns them again until HandedOver says that they have arrived.
 // The bytes are valid until the next Collect.
 func (in *Input) Collect() []byte {
+	if in.paused.Load() != nil {
+		return nil // Fluent Bit pauses only one of several inputs' timers
+	}
 	hub.mu.Lock()
 	detectors := slices.Clone(hub.detectors)
 	hub.mu.Unlock()
@@ -121,13 +142,15 @@ func (in *Input) collect(d *delivery) {
 	}
 }
 
+// next takes what a detector has for the input, if it is not about to close.
 func (in *Input) next(d *delivery) (list []sent) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, o := range d.outlets {
-		if o.input != in {
+		if o.input != in || d.closing {
 			continue
 		}
+		o.settle(in.ranUntil())
 		if parcels := o.take(maxBatch, maxCollect-len(in.buf)); len(parcels) > 0 {
 			list = append(list, sent{o, parcels})
 		}
@@ -135,16 +158,48 @@ func (in *Input) next(d *delivery) (list []sent) {
 	return list
 }
 
-// HandedOver says that the records of the last Collect are in the pipeline.
+// HandedOver says that Fluent Bit has the records of the last Collect.
 func (in *Input) HandedOver() {
 	for _, s := range in.sent {
 		d := s.outlet.d
 		d.mu.Lock()
-		s.outlet.done(s.parcels)
+		s.outlet.handOver(s.parcels, time.Now())
 		d.mu.Unlock()
 	}
 	clear(in.sent)
 	in.sent = in.sent[:0]
+}
+
+// Pause says that Fluent Bit takes no more records for now, or for good: that
+// is how it begins to stop.
+func (in *Input) Pause() {
+	if in.paused.Load() == nil {
+		now := time.Now()
+		in.paused.Store(&now)
+	}
+}
+
+// Resume ends a pause. What had not settled before it begins to settle anew.
+func (in *Input) Resume() {
+	if in.paused.Load() == nil {
+		return
+	}
+	now := time.Now()
+	hub.mu.Lock()
+	detectors := slices.Clone(hub.detectors)
+	hub.mu.Unlock()
+	for _, d := range detectors {
+		d.delivery.unsettle(in, now)
+	}
+	in.paused.Store(nil)
+}
+
+// ranUntil returns the last moment that the input is known to have run.
+func (in *Input) ranUntil() time.Time {
+	if p := in.paused.Load(); p != nil {
+		return *p
+	}
+	return time.Now()
 }
 
 // Close takes the input away.

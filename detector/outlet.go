@@ -3,6 +3,7 @@ package detector
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"fluent-bit-newterms/detector/sink"
@@ -16,6 +17,14 @@ type outlet struct {
 	queue []*parcel // in order of ID
 
 	matched, matchedBytes int // of the queue, what is no alert
+
+	settling []settling // what an input has handed over; oldest first
+}
+
+// settling are parcels that Fluent Bit has been given and may yet lose.
+type settling struct {
+	parcels []*parcel
+	at      time.Time
 }
 
 // parcel is an alert that some outlets still have to take.
@@ -62,10 +71,14 @@ func (o *outlet) take(most, bytes int) []*parcel {
 	return append([]*parcel(nil), o.queue[:n]...)
 }
 
-// done says that parcels which take returned have arrived. One that is not in
-// the queue any more was dropped meanwhile.
-func (o *outlet) done(parcels []*parcel) {
+// done says that parcels which take returned have arrived.
+func (o *outlet) done(parcels []*parcel) { o.arrived(o.dequeue(parcels)) }
+
+// dequeue takes parcels that take returned off the queue. One that is not in
+// it any more was dropped meanwhile.
+func (o *outlet) dequeue(parcels []*parcel) []*parcel {
 	n := 0
+	taken := parcels[:0]
 	for _, p := range parcels {
 		if n == len(o.queue) || o.queue[n] != p {
 			continue
@@ -73,13 +86,39 @@ func (o *outlet) done(parcels []*parcel) {
 		o.queue[n] = nil
 		n++
 		o.forget(p)
-		if p.left--; p.left == 0 && !p.alert.Matched {
-			o.d.acks = append(o.d.acks, p.alert.ID)
-		}
+		taken = append(taken, p)
 	}
 	if o.queue = o.queue[n:]; len(o.queue) == 0 {
 		o.queue = nil
 	}
+	return taken
+}
+
+// arrived has alerts leave the outbox that no other outlet waits for.
+func (o *outlet) arrived(parcels []*parcel) {
+	for _, p := range parcels {
+		if p.left--; p.left == 0 && !p.alert.Matched {
+			o.d.acks = append(o.d.acks, p.alert.ID)
+		}
+	}
+}
+
+// handOver says that an input has handed parcels over.
+func (o *outlet) handOver(parcels []*parcel, now time.Time) {
+	if parcels = o.dequeue(parcels); len(parcels) > 0 {
+		o.settling = append(o.settling, settling{slices.Clone(parcels), now})
+	}
+}
+
+// settle says that the input has run until a time: what it had handed over
+// settleTime before that has arrived.
+func (o *outlet) settle(ran time.Time) {
+	n := 0
+	for n < len(o.settling) && ran.Sub(o.settling[n].at) >= settleTime {
+		o.arrived(o.settling[n].parcels)
+		n++
+	}
+	o.settling = slices.Delete(o.settling, 0, n)
 }
 
 // forget takes a parcel that leaves the queue out of the count.

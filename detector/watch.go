@@ -17,8 +17,8 @@ import (
 // swapped behind them.
 //
 // A file has changed when its size, time or identity has. Value lists lie
-// beside the rules that name them, or in a folder "lists" there, so everything
-// in the rules' folders is looked at.
+// beside the rules that name them, or in a folder "lists" there, so these are
+// looked at too.
 type watch struct {
 	specs  []string
 	taken  uint64 // what was there when the rules were read
@@ -121,8 +121,13 @@ func (w *watch) tree(root string, seen map[string]string) {
 	})
 }
 
+// watched are the extensions of what is looked at, besides all that is in a
+// folder "lists". Something else in a folder, such as a log, may never be still.
+var watched = []string{".toml", ".ndjson", ".txt", ".csv"}
+
 func (w *watch) file(path string, seen map[string]string) {
-	if len(seen) > maxWatched || strings.HasSuffix(path, "~") || strings.HasSuffix(path, ".swp") {
+	if len(seen) > maxWatched ||
+		filepath.Base(filepath.Dir(path)) != "lists" && !slices.Contains(watched, strings.ToLower(filepath.Ext(path))) {
 		return
 	}
 	info, err := os.Stat(path)
