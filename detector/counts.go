@@ -14,6 +14,9 @@ type Counts struct {
 	Suppressed                atomic.Uint64 // alerts counted with the first of their group
 	Readmitted                atomic.Uint64 // tuples known from under an exception that was let go
 	Alerts, Summaries         atomic.Uint64
+	KnownElsewhere            atomic.Uint64 // tuples new to this node that others knew
+	AlertedElsewhere          atomic.Uint64 // alerts held back and struck off: another node has alerted
+	Alone                     atomic.Uint64 // alerts without the shared store's word; another node may alert too
 	Passed                    atomic.Uint64 // matching records passed along (emit = matched)
 	Evicted, EvictedInsideWin atomic.Uint64
 }

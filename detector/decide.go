@@ -15,6 +15,9 @@ func (e *Engine) decide(p *pass) {
 	if len(p.fold.tuples) == 0 {
 		return
 	}
+	if e.sharing != nil {
+		e.sharing.ask(p)
+	}
 	e.judge(p)
 	if p.set.matched {
 		e.passMatches(p)
@@ -29,8 +32,12 @@ func (e *Engine) judge(p *pass) {
 		alerts = e.one(p, &p.fold.tuples[i], alerts)
 	}
 	e.now = max(e.now, p.newest)
-	if ticket := e.handOver(alerts); ticket != (seen.Ticket{}) {
+	ticket := e.handOver(alerts)
+	if ticket != (seen.Ticket{}) {
 		p.ticket = ticket
+	}
+	if e.sharing != nil {
+		e.sharing.decisions(ticket)
 	}
 }
 
@@ -54,6 +61,9 @@ func (e *Engine) one(p *pass, t *tuple, alerts []*Alert) []*Alert {
 		t.verdict, out.Verdict = alert.Missing, seen.New
 	default:
 		out = e.observe(c.memory, t, terms)
+		if e.sharing != nil {
+			e.sharing.heed(c, t, terms, &out)
+		}
 		t.before = out.Previous
 		t.verdict = verdicts[out.Verdict]
 		if out.Verdict != seen.Known && e.readmit(c, t, terms) {
@@ -81,6 +91,9 @@ func (e *Engine) one(p *pass, t *tuple, alerts []*Alert) []*Alert {
 	f := &finding{p: p, c: c, t: t, out: out, terms: terms, list: list, now: now}
 	if a := e.admit(f); a != nil {
 		t.alerted = true
+		if t.holds() {
+			a.held = &t.asked.Request
+		}
 		alerts = append(alerts, a)
 	}
 	return alerts
@@ -184,6 +197,9 @@ func (e *Engine) handOver(alerts []*Alert) (ticket seen.Ticket) {
 	first, _ := e.batch.AlertIDs()
 	for i, a := range alerts {
 		a.ID, a.ticket, a.stored = first+uint64(i), ticket, true
+		if a.held != nil && e.sharing.hold(a, *a.held) {
+			continue
+		}
 		if e.opts.Alert != nil {
 			e.opts.Alert(a)
 		}

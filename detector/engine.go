@@ -10,6 +10,7 @@ import (
 	"fluent-bit-newterms/detector/mapping"
 	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/seen"
+	"fluent-bit-newterms/detector/seen/remote"
 )
 
 const (
@@ -44,6 +45,9 @@ type EngineOptions struct {
 	AlertTag string           // template of the tag of alerts
 	Clock    func() time.Time // nil: time.Now
 
+	// Shared, if not nil, is the memory that this node shares with others.
+	Shared *remote.Store
+
 	// Alert is told of every alert and summary, in order, once it has been
 	// handed to the store; and, where Matched is set, of matching records. It
 	// must not block, nor call the engine.
@@ -62,8 +66,9 @@ type Alert struct {
 	// Matched: a matching record that is no alert. It is in no outbox.
 	Matched bool
 
-	ticket seen.Ticket // its commit
-	stored bool        // the ticket counts: the alert was made by this process
+	ticket seen.Ticket     // its commit
+	stored bool            // the ticket counts: the alert was made by this process
+	held   *remote.Request // not nil: another node has claimed the tuple
 }
 
 // Engine finds new tuples in events. It is safe for concurrent use.
@@ -86,6 +91,8 @@ type Engine struct {
 	batch seen.Batch
 	now   int64 // ms: the latest time of an event, where EventTime counts
 
+	sharing *sharing // nil without a shared store
+
 	hung   atomic.Bool // the last wait for the disk was in vain
 	counts Counts
 }
@@ -103,6 +110,9 @@ func NewEngine(o EngineOptions, store *seen.Store) *Engine {
 		o.AlertTag = defaultAlertTag
 	}
 	e := &Engine{opts: o, store: store, live: make(map[string]*liveRule)}
+	if o.Shared != nil {
+		e.sharing = newSharing(e)
+	}
 	set, _ := newRuleset(nil, &e.opts, o.Clock()) // no rule, no error
 	e.set.Store(set)
 	return e

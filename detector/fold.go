@@ -27,6 +27,7 @@ type tuple struct {
 	verdict alert.Verdict
 	alerted bool
 	before  sightings // what was known before the pass
+	asked   *asked    // what the shared store says, nil if it was not asked
 }
 
 // fold gathers the tuples of a pass, equal ones in one. Equal means the same

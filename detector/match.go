@@ -8,6 +8,7 @@ import (
 	"fluent-bit-newterms/detector/mapping"
 	"fluent-bit-newterms/detector/record"
 	"fluent-bit-newterms/detector/rule"
+	"fluent-bit-newterms/detector/seen/remote"
 )
 
 // ruleset is a generation of rules, compiled together so that they share one
@@ -36,6 +37,7 @@ type compiled struct {
 
 	excepted   *kql.Predicate // any of the exceptions in force, nil if none is
 	exceptions []exception    // each of them
+	shared     *remote.Rule   // nil without a shared store
 }
 
 // newRuleset compiles rules. Their running halves are added later.
@@ -54,6 +56,9 @@ func newRuleset(rules []*rule.Rule, o *EngineOptions, now time.Time) (*ruleset, 
 		c, err := s.compile(r, now)
 		if err != nil {
 			return nil, fmt.Errorf("rule %s (%s): %w", r.Name, r.ID, err)
+		}
+		if o.Shared != nil {
+			c.shared = o.Shared.NewRule(r.ID, r.Fingerprint(), r.Window)
 		}
 		s.rules = append(s.rules, c)
 		if next := r.NextExpiry(now); !next.IsZero() && (s.expires.IsZero() || next.Before(s.expires)) {

@@ -71,7 +71,11 @@ func (e *Engine) raise(f *finding) (a *Alert, uuid string) {
 	}
 	e.counts.Alerts.Add(1)
 	return e.entry(c.liveRule, shown, f.p, t, func() map[string]any {
-		return e.sourced(alert.Document(doc, shown, &x), f.p.refs[t.ref].Record)
+		body := e.sourced(alert.Document(doc, shown, &x), f.p.refs[t.ref].Record)
+		if e.sharing != nil {
+			e.sharing.provenance(body, t)
+		}
+		return body
 	}), x.UUID
 }
 

@@ -119,6 +119,21 @@ func (g *Governor) Matched(now int64) {
 	g.dirty = true
 }
 
+// Began notes that the rule first matched, and so began to learn, at since (unix
+// ms): on another node that shares its memory, and earlier than here.
+func (g *Governor) Began(since int64) {
+	switch {
+	case since <= 0 || g.s.Since != 0 && since >= g.s.Since:
+		return
+	case g.s.Since == 0:
+		g.Matched(since)
+		return
+	}
+	learns := g.s.Until - g.s.Since
+	g.s.Since, g.s.Until = since, since+learns
+	g.dirty = true
+}
+
 // Since returns when the rule first matched, the zero Time if it has not.
 func (g *Governor) Since() time.Time {
 	if g.s.Since == 0 {
