@@ -10,6 +10,7 @@ import (
 	"fluent-bit-newterms/detector/mapping"
 	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/seen"
+	"fluent-bit-newterms/detector/seen/remote"
 )
 
 // DefaultStatePath is where state is kept if state_path does not say.
@@ -79,7 +80,7 @@ var properties = slices.Concat([]property{
 	{"alert_tag", func(c *Config, s string) error { c.AlertTag = s; return checkTagTemplate(s) }},
 	{"alert_file", func(c *Config, s string) error { c.AlertFile = s; return nil }},
 	{"alert_stdout", func(c *Config, s string) (err error) { c.AlertStdout, err = parseSwitch(s); return }},
-}, forwardProperties)
+}, storeProperties, forwardProperties)
 
 // Properties returns the names of the output plugin's properties.
 func Properties() []string {
@@ -97,18 +98,20 @@ type Config struct {
 	Mapping    mapping.Options
 	StatePath  string
 	OnCorrupt  seen.OnCorrupt // what to do with a state that cannot be used as it is
-	MaxTerms   int           // tuples that a rule keeps
-	Learn      time.Duration // how long a rule without a baseline learns, 0 not at all
-	MaxAlerts  int           // alerts an interval and rule, 0: as the rule says
-	Interval   time.Duration // 0: as the rule says
-	Exceptions []string      // files, folders, globs
-	Matched    bool          // emit: every matching record, not only alerts
+	MaxTerms   int            // tuples that a rule keeps
+	Learn      time.Duration  // how long a rule without a baseline learns, 0 not at all
+	MaxAlerts  int            // alerts an interval and rule, 0: as the rule says
+	Interval   time.Duration  // 0: as the rule says
+	Exceptions []string       // files, folders, globs
+	Matched    bool           // emit: every matching record, not only alerts
 	AlertTag   string
 	alertTagIs bool // it was given
 
 	AlertFile   string
 	AlertStdout bool
 	Forward     forwardConfig
+
+	Shared *remote.Config // nil: this node's memory is its own
 }
 
 // ParseConfig reads and checks the properties of an output. The error names

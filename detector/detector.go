@@ -13,6 +13,7 @@ import (
 
 	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/seen"
+	"fluent-bit-newterms/detector/seen/remote"
 	"fluent-bit-newterms/detector/sink"
 )
 
@@ -24,6 +25,7 @@ type Detector struct {
 	where    Where
 	store    *seen.Store
 	engine   *Engine
+	shared   *remote.Store // nil if the memory is this node's own
 	delivery *delivery
 	notes    *notes
 	meters   *meters
@@ -212,7 +214,7 @@ func (d *Detector) start(rules []*rule.Rule) (err error) {
 	c := d.config
 	store, report, err := seen.Open(c.StatePath, seen.Options{
 		OnCorrupt: c.OnCorrupt,
-		Logf: func(format string, args ...any) { d.host.Log(LevelWarn, "state: "+fmt.Sprintf(format, args...)) },
+		Logf:      func(format string, args ...any) { d.host.Log(LevelWarn, "state: "+fmt.Sprintf(format, args...)) },
 	})
 	if err != nil {
 		return fmt.Errorf("property state_path: %w%s", err, hintOnCorrupt(c, err))
@@ -239,11 +241,19 @@ func (d *Detector) start(rules []*rule.Rule) (err error) {
 			d.delivery.close()
 		}
 	}()
+	if err := d.openShared(); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			d.closeShared()
+		}
+	}()
 	d.engine = NewEngine(EngineOptions{
 		Mapping: c.Mapping, MaxTerms: c.MaxTerms, Learn: c.Learn, MaxAlerts: c.MaxAlerts, Interval: c.Interval,
 		Matched: c.Matched, Instance: d.where.name(), AlertTag: c.AlertTag,
 		Alert: d.delivery.add,
-		Skip:  d.notes.skipped,
+		Skip:  d.notes.skipped, Shared: d.shared,
 	}, store)
 	notes, err := d.engine.SetRules(rules)
 	for _, note := range notes {
@@ -264,6 +274,7 @@ func (d *Detector) start(rules []*rule.Rule) (err error) {
 	d.meters = newMeters(d)
 	d.host.Log(LevelInfo, fmt.Sprintf("%s; %s known; %s to deliver; state in %s; started in %s",
 		count(len(rules), "rule"), count(d.engine.Known(), "tuple"), count(owed, "alert"), c.StatePath, time.Since(began).Round(time.Millisecond)))
+	d.startShared()
 	d.workers.Go(d.tick)
 	d.workers.Go(d.follow)
 	return nil
@@ -391,6 +402,7 @@ func (d *Detector) Close() error {
 	d.meters.update()
 	d.notes.flush()
 	defer d.release()
+	d.closeShared()
 	if err := d.store.Close(); err != nil {
 		return fmt.Errorf("closing the state: %w", err)
 	}

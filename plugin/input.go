@@ -97,6 +97,34 @@ func FLBPluginInputCleanupCallback(data unsafe.Pointer) C.int {
 	return input.FLB_OK
 }
 
+// FLBPluginInputPause says that core takes nothing more from this input: it is
+// about to stop, or its buffers are full. Without it, alerts would be handed
+// over to a ring that core throws away.
+//
+//export FLBPluginInputPause
+func FLBPluginInputPause() { turn(func(in *detector.Input) { in.Pause() }, "a pause") }
+
+// FLBPluginInputResume ends a pause.
+//
+//export FLBPluginInputResume
+func FLBPluginInputResume() { turn(func(in *detector.Input) { in.Resume() }, "the end of a pause") }
+
+// turn tells the input of this thread that it is paused or goes on.
+func turn(f func(*detector.Input), during string) {
+	in := currentInput()
+	if in == nil {
+		return
+	}
+	err := recovered(in.host, during, func() error {
+		f(in.input)
+		return nil
+	})
+	if err != nil {
+		in.host.Log(levelError, err.Error())
+	}
+	in.host.flushLog()
+}
+
 // FLBPluginExit ends the input instance of this thread. Outputs have
 // FLBPluginExitCtx.
 //

@@ -73,7 +73,8 @@ func TestHostAlertsReenter(t *testing.T) {
 	config := alertsInput("alert.newterms") + detector("kube.*", state, "Rules "+rules)
 	steps := []string{"time-key=requestReceivedTimestamp", "events=" + log}
 
-	same(t, names(runHost(t, config, append(steps, "records=45", "sleep=300")...).well(t).alerts), want)
+	// Alerts leave the outbox half a second after they were handed over.
+	same(t, names(runHost(t, config, append(steps, "records=45", "sleep=800")...).well(t).alerts), want)
 	if again := runHost(t, config, append(steps, "sleep=500")...).well(t).alerts; len(again) != 0 {
 		t.Errorf("%d alerts in a second run, want none", len(again))
 	}
@@ -127,7 +128,8 @@ func TestHostForms(t *testing.T) {
 func TestHostBroken(t *testing.T) {
 	dir := t.TempDir()
 	log := auditLog(t, dir)
-	config := alertsInput("alert.newterms") + detector("kube.*", filepath.Join(dir, "state"), "Rules "+rules)
+	// Changed bytes make new tuples, more than a rule may alert on by default.
+	config := alertsInput("alert.newterms") + detector("kube.*", filepath.Join(dir, "state"), "Rules "+rules, "Max_Alerts 1000000")
 	steps := []string{"time-key=requestReceivedTimestamp", "size=50000"}
 	for n := range 40 {
 		steps = append(steps, fmt.Sprintf("truncate=%d", 1+n*n*31))
@@ -151,30 +153,53 @@ func TestHostBroken(t *testing.T) {
 			t.Errorf("missing: %s", w)
 		}
 	}
-	if !strings.Contains(run.log, "chunk is broken at byte") {
+	if !strings.Contains(run.log, "chunk is broken") {
 		t.Error("the log does not say that a chunk is broken")
 	}
 }
 
-// TestHostReload reloads hot between the flushes: nothing is lost, nothing
-// comes twice.
+// TestHostReload reloads hot between the flushes: nothing is lost, though the
+// host throws away what lies in its inputs' rings, as Fluent Bit does. What may
+// have been thrown away comes again, with the same uuid.
 func TestHostReload(t *testing.T) {
 	dir := t.TempDir()
 	log := auditLog(t, dir)
 	lines := bytes.SplitAfter(gunzip(t, filepath.Join(root, "test/testdata/k8s-audit.jsonl.gz")), []byte("\n"))
-	config := alertsInput("alert.newterms") + detector("kube.*", filepath.Join(dir, "state"), "Rules "+rules)
-	steps := []string{"time-key=requestReceivedTimestamp"}
 	const parts = 20
+	steps := []string{"time-key=requestReceivedTimestamp"}
 	for i := range parts {
 		part := filepath.Join(dir, fmt.Sprintf("part%d", i))
 		from, to := i*len(lines)/parts, (i+1)*len(lines)/parts
 		if err := os.WriteFile(part, bytes.Join(lines[from:to], nil), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		steps = append(steps, "events="+part, "reload")
+		steps = append(steps, "events="+part, fmt.Sprintf("sleep=%d", i*13%100), "reload")
 	}
-	run := runHost(t, config, append(steps, "records=45", "sleep=300")...).well(t)
-	same(t, names(run.alerts), replayed(t, rules, log))
+	for _, ring := range []string{"0", "250"} {
+		t.Run("ring "+ring, func(t *testing.T) {
+			config := alertsInput("alert.newterms") + detector("kube.*", filepath.Join(t.TempDir(), "state"), "Rules "+rules)
+			run := runHost(t, config, append([]string{"--ring", ring}, append(steps, "records=45", "sleep=1500")...)...).well(t)
+			same(t, names(once(t, run.alerts)), replayed(t, rules, log))
+		})
+	}
+}
+
+// once drops the alerts that come again with the same uuid, and wants none to
+// have come with another.
+func once(t *testing.T, list []alert) (out []alert) {
+	t.Helper()
+	uuids := make(map[string]string)
+	for _, a := range list {
+		have, again := uuids[a.String()]
+		if again && have != a.UUID {
+			t.Errorf("%s came with two uuids, %s and %s", a, have, a.UUID)
+		}
+		if !again {
+			out = append(out, a)
+		}
+		uuids[a.String()] = a.UUID
+	}
+	return out
 }
 
 // TestHostRefused wants the host, as Fluent Bit would, to end with an error

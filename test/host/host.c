@@ -49,6 +49,8 @@ static const char HELP[] =
 "                       {\"tag\":…,\"record\":…}; - is standard output (default)\n"
 "  -m, --metrics        give instances a place for metrics; print it at the end\n"
 "  -i, --interval MS    how often inputs collect (default 20)\n"
+"      --ring MS        how long what they collect lies in a ring in memory, which\n"
+"                       is thrown away at the end (default 0; Fluent Bit: 250)\n"
 "  -t, --timeout MS     how long the step records=N waits (default 10000)\n"
 "      --layout 5.0     lay instances out as before Fluent Bit 5.1\n"
 "  -h, --help\n"
@@ -57,6 +59,7 @@ static const char HELP[] =
 "  events=FILE     flush chunks made from FILE, a JSON object a line\n"
 "  chunk=FILE      flush FILE's bytes as one chunk\n"
 "  sleep=MS        wait\n"
+"  say=TEXT        print TEXT on a line, where collected records go\n"
 "  records=N       wait until inputs have collected N records in all\n"
 "  pause, resume   stop and start the inputs' timers\n"
 "  reload[=CONFIG] hot reload: register anew, stop the old, start the new\n"
@@ -232,6 +235,9 @@ static struct pipeline *run_step(struct pipeline *p, const char *step)
     else if (strcmp(name, "sleep") == 0) {
         sleep_ms(number(step, value));
     }
+    else if (strcmp(name, "say") == 0 && value) {
+        input_say(value);
+    }
     else if (strcmp(name, "records") == 0) {
         wait_records(number(step, value));
     }
@@ -291,6 +297,7 @@ static void parse(int argc, char **argv)
         {"metrics", no_argument, NULL, 'm'},
         {"interval", required_argument, NULL, 'i'},
         {"timeout", required_argument, NULL, 't'},
+        {"ring", required_argument, NULL, 'R'},
         {"layout", required_argument, NULL, 'l'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
@@ -321,6 +328,9 @@ static void parse(int argc, char **argv)
             break;
         case 't':
             options.timeout_ms = (int) number("--timeout", optarg);
+            break;
+        case 'R':
+            options.ring_ms = (int) number("--ring", optarg);
             break;
         case 'l':
             options.short_layout = choice("--layout", optarg, LAYOUTS);

@@ -28,6 +28,7 @@ struct options {
     FILE *records;           /* where collected records go, NULL: nowhere */
     int metrics;             /* offer metrics contexts, print them at the end */
     int interval_ms;         /* of the inputs' timers */
+    int ring_ms;             /* how long collected records lie in the ring */
     int timeout_ms;          /* of the step records=N */
     size_t stack;            /* bytes that a flush runs on */
     int threads;             /* that flush an instance at once */
@@ -52,6 +53,8 @@ struct proxy {
     int (*exit_ctx)(void *ctx);
     int (*collect)(void **data, size_t *len);
     int (*cleanup)(void *data);
+    void (*pause)(void);
+    void (*resume)(void);
 };
 
 struct output {
@@ -80,6 +83,8 @@ struct input {
     pthread_cond_t changed;
     enum { STARTING, READY, RUNNING, PAUSED, LEAVING } state;
     int result;              /* of Init */
+    struct slot *ring;       /* handed over, not yet delivered; oldest first */
+    struct slot **ring_end;
 };
 
 struct pipeline {
@@ -112,6 +117,7 @@ int input_init(struct input *in);
 void input_set(struct input *in, int state);
 void input_exit(struct input *in);
 void input_free(struct input *in);
+void input_say(const char *text); /* prints a line between the records */
 long input_records(void); /* collected so far, of all inputs */
 
 /* pipeline.c. pipeline_init returns 0 when an instance refused to start. */

@@ -1,6 +1,8 @@
 /*
- * Input instances. As in core, Init, every collect and the exit of an
- * instance run on a thread of its own.
+ * Input instances. As in core, Init, every collect, pauses and the exit of an
+ * instance run on a thread of its own; what is collected lies in a ring for a
+ * while (--ring) before it is delivered, and what lies there when the input is
+ * paused to stop is thrown away.
  */
 #define _GNU_SOURCE
 #include "host.h"
@@ -43,6 +45,61 @@ static void write_records(struct input *in, const unsigned char *data, size_t le
     pthread_mutex_unlock(&writing);
 }
 
+void input_say(const char *text)
+{
+    pthread_mutex_lock(&writing);
+    if (options.records) {
+        fprintf(options.records, "%s\n", text);
+        fflush(options.records);
+    }
+    pthread_mutex_unlock(&writing);
+}
+
+/* Records in the ring. */
+struct slot {
+    struct slot *next;
+    long at_ms; /* when they came */
+    size_t len;
+    unsigned char data[];
+};
+
+static long clock_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void put_in_ring(struct input *in, const void *data, size_t len)
+{
+    struct slot *slot = xalloc(sizeof(*slot) + len);
+
+    slot->at_ms = clock_ms();
+    slot->len = len;
+    memcpy(slot->data, data, len);
+    *in->ring_end = slot;
+    in->ring_end = &slot->next;
+}
+
+/* Takes what has been in the ring for long enough out of it: delivers it, or
+ * throws it away. */
+static void empty_ring(struct input *in, int away)
+{
+    while (in->ring && (away || clock_ms() - in->ring->at_ms >= options.ring_ms)) {
+        struct slot *slot = in->ring;
+
+        in->ring = slot->next;
+        if (!in->ring) {
+            in->ring_end = &in->ring;
+        }
+        if (!away) {
+            write_records(in, slot->data, slot->len);
+        }
+        free(slot);
+    }
+}
+
 static void collect(struct input *in)
 {
     struct proxy *p = in->proxy;
@@ -55,7 +112,8 @@ static void collect(struct input *in)
     if (p->collect(&data, &len) == -1 || len == 0) {
         return;
     }
-    write_records(in, data, len);
+    put_in_ring(in, data, len);
+    empty_ring(in, 0);
     if (p->cleanup) {
         p->cleanup(data);
     }
@@ -87,17 +145,26 @@ static void *run(void *arg)
     struct input *in = arg;
     struct proxy *p = in->proxy;
     int state = READY;
+    int before;
 
     p->plugin.api = &p->api;
     p->plugin.instance = in;
     p->plugin.context = in->head.context;
     in->result = p->init(&p->plugin);
     input_set(in, READY);
-    while (in->result > 0 && (state = next_state(in, state)) != LEAVING) {
+    while (in->result > 0 && (state = next_state(in, before = state)) != LEAVING) {
+        if (state == PAUSED && before != PAUSED && p->pause) {
+            p->pause();
+        }
+        if (state == RUNNING && before == PAUSED && p->resume) {
+            p->resume();
+        }
         if (state == RUNNING) {
             collect(in);
+            empty_ring(in, 0);
         }
     }
+    empty_ring(in, 1);
     if (in->result > 0 && p->exit) {
         p->exit();
     }
@@ -125,6 +192,7 @@ struct input *input_new(struct section *s, struct proxy *p, int id)
     in->head.tag_len = (int) strlen(in->head.tag);
     in->head.tag_default = tag == NULL;
     in->metrics = options.metrics ? metrics_new() : NULL;
+    in->ring_end = &in->ring;
     pthread_mutex_init(&in->mutex, NULL);
     pthread_cond_init(&in->changed, NULL);
     return in;

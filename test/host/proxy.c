@@ -45,6 +45,8 @@ struct proxy *proxy_open(const char *path, int hot_reload)
     *(void **) &p->exit_ctx = proxy_symbol(p, "FLBPluginExitCtx");
     *(void **) &p->collect = proxy_symbol(p, "FLBPluginInputCallback");
     *(void **) &p->cleanup = proxy_symbol(p, "FLBPluginInputCleanupCallback");
+    *(void **) &p->pause = proxy_symbol(p, "FLBPluginInputPause");
+    *(void **) &p->resume = proxy_symbol(p, "FLBPluginInputResume");
     if (!p->init) {
         fail("%s has no FLBPluginInit", path);
     }
