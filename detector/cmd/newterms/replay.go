@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"fluent-bit-newterms/detector"
 )
@@ -68,15 +69,20 @@ files, 130 interrupted. Lines without an event are counted and do not matter.`,
 func (f *replayFlags) addCommon(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	f.rules.add(fs)
-	f.shape.add(fs)
-	fs.StringVar(&f.timeField, "time-field", "", "the `FIELD` that holds an event's time")
+	f.addEvents(fs)
 	fs.Var(&f.until, "learn-until", "events up to and including this `TIME` only teach (RFC 3339, or a date)")
 	fs.StringVar(&f.state, "state", "", "keep the state in this `DIR`; without, nothing is kept")
 	fs.Var(&f.learn, "learn", "how long a rule learns from its first match: off, 24h, 7d …")
 	fs.Var(&f.maxAlerts, "max-alerts", "alerts an interval and rule, 0 for no limit (default: as each rule says)")
 	fs.Var(&f.interval, "interval", "length of an interval (default: as each rule says)")
 	fs.Var(&f.maxTerms, "max-terms", "tuples that a rule keeps (default 100000)")
+}
+
+// addEvents adds the flags that say which rules run, and how events are read.
+func (f *replayFlags) addEvents(fs *pflag.FlagSet) {
+	f.rules.add(fs)
+	f.shape.add(fs)
+	fs.StringVar(&f.timeField, "time-field", "", "the `FIELD` that holds an event's time")
 }
 
 // options returns what a runner needs.

@@ -29,6 +29,8 @@ type runner struct {
 	// receive takes alerts, in order. Once it has returned without an error
 	// they are struck off the outbox.
 	receive func(alerts []*detector.Alert) error
+	// done, if not nil, is called when all has been read, unless interrupted.
+	done func() error
 
 	file   string // of the chunk at hand
 	alerts []*detector.Alert
@@ -148,6 +150,9 @@ func (r *runner) run(ctx context.Context) (interrupted bool, err error) {
 	if err == nil {
 		r.note(r.engine.Finish())
 		err = r.hand()
+	}
+	if err == nil && r.done != nil && !interrupted {
+		r.note(r.done())
 	}
 	r.bar.finish()
 	if closeErr := r.store.Close(); err == nil && closeErr != nil {

@@ -32,10 +32,12 @@ var update = flag.Bool("update", false, "write what commands print into the scri
 // TestScript runs testdata/script: each file is a session at a shell. They may
 // use
 //
-//	exits N            the command before ended with this code ("! exec" and "exec" say only whether it was 0)
+//	exits N COMMAND    COMMAND ends with this code ("! exec" and "exec" say only whether it was 0)
 //	gzip, zstd FILE    make FILE.gz, FILE.zst
 //	alerts FILE WANT   the alerts in FILE are those that WANT lists: line, rule and terms
 //	lines FILE N       FILE has N lines
+//	truncate FILE      FILE loses its last bytes
+//	damage FILE        bytes of FILE change
 //
 // and $ROOT, the module's folder, $DATA, the reference data ([data] tells
 // whether it is there) and $KUBERNETES, its rules for Kubernetes.
@@ -69,6 +71,7 @@ func TestScript(t *testing.T) {
 			"alerts":   scriptAlerts,
 			"lines":    scriptLines,
 			"truncate": scriptTruncate,
+			"damage":   scriptDamage,
 		},
 	})
 }
@@ -203,5 +206,16 @@ func scriptTruncate(ts *testscript.TestScript, _ bool, args []string) {
 		info, err := os.Stat(ts.MkAbs(name))
 		ts.Check(err)
 		ts.Check(os.Truncate(ts.MkAbs(name), info.Size()-12))
+	}
+}
+
+// scriptDamage changes every hundredth byte of the last pages of a state.
+func scriptDamage(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args {
+		b := []byte(ts.ReadFile(name))
+		for i := len(b) / 4; i < len(b); i += 100 {
+			b[i] ^= 0x55
+		}
+		ts.Check(os.WriteFile(ts.MkAbs(name), b, 0o600))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // plural counts things in words: 1 rule, 1,200 rules.
@@ -29,7 +30,7 @@ func thousands[N int | int64 | uint64](n N) string {
 // printable escapes what a terminal would take for a command: texts come from
 // logs, and so from anyone.
 func printable(s string) string {
-	if strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
+	if utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
 		return s
 	}
 	var b strings.Builder
