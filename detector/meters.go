@@ -58,6 +58,7 @@ func newMeters(d *Detector) *meters {
 	gauge("known_tuples", "Tuples that the rules know.", func() float64 { return float64(d.engine.Known()) })
 	gauge("outbox_alerts", "Alerts that have not left.", func() float64 { return float64(d.delivery.depth()) })
 	gauge("rules", "Rules that run.", func() float64 { return float64(len(d.engine.Rules())) })
+	m.share(counter, gauge)
 	return m
 }
 

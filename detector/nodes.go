@@ -1,0 +1,113 @@
+package detector
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"fluent-bit-newterms/detector/seen"
+	"fluent-bit-newterms/detector/seen/remote"
+)
+
+// storeProperties say whether a memory is this node's alone.
+var storeProperties = []property{
+	{"state_store", func(c *Config, s string) (err error) {
+		switch {
+		case strings.EqualFold(s, "bolt"):
+			c.Shared = nil
+		case remote.IsURL(s):
+			c.Shared, err = remote.ParseURL(s)
+		default:
+			// Not the value: it may be a URL with a typing error and a password.
+			err = errors.New("the value is not allowed; bolt (the default: a file in state_path), or beside that file a Redis or Valkey that nodes share, as a URL that begins with redis://, rediss://, redis+sentinel:// or redis+cluster://")
+		}
+		return err
+	}},
+}
+
+// openShared opens the shared store, if there is one. It needs no answer of it.
+func (d *Detector) openShared() error {
+	if d.config.Shared == nil {
+		return nil
+	}
+	var err error
+	d.shared, err = remote.Open(d.config.Shared, remote.Options{
+		Known: d.known,
+		Logf:  func(format string, args ...any) { d.host.Log(LevelWarn, fmt.Sprintf(format, args...)) },
+	})
+	if err != nil {
+		return fmt.Errorf("property state_store: %w", err)
+	}
+	return nil
+}
+
+// startShared begins to work with the shared store, now that the rules run. It
+// waits for its first answer, for a time-out at most.
+func (d *Detector) startShared() {
+	if d.shared == nil {
+		return
+	}
+	d.shared.Start()
+	d.engine.sharing.baselines()
+	d.workers.Go(func() {
+		defer d.notes.bug("the shared store")
+		d.engine.sharing.run(d.stop)
+	})
+	d.host.Log(LevelInfo, fmt.Sprintf("memory shared with other nodes in %s", d.shared))
+}
+
+// closeShared lets go of the shared store.
+func (d *Detector) closeShared() {
+	if d.shared != nil {
+		_ = d.shared.Close()
+	}
+}
+
+// known gives yield all tuples that are on this node's disk.
+func (d *Detector) known(yield func(r *remote.Rule, terms []byte, s seen.Sighting) bool) error {
+	snap, _, err := seen.Inspect(d.config.StatePath)
+	if err != nil {
+		return err
+	}
+	defer snap.Close()
+	enough := errors.New("enough")
+	for _, c := range d.engine.set.Load().rules {
+		err := snap.Tuples(c.rule.ID, func(t seen.Tuple) error {
+			if !yield(c.shared, t.Raw, t.Sighting) {
+				return enough
+			}
+			return nil
+		})
+		if errors.Is(err, enough) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// share adds the metrics of the shared store.
+func (m *meters) share(counter func(name, help string, total func() uint64), gauge func(name, help string, value func() float64)) {
+	s := m.d.shared
+	if s == nil {
+		return
+	}
+	c := m.d.engine.Counts()
+	counter("store_round_trips_total", "Pipelines sent to the shared store.", func() uint64 { return s.Stats().RoundTrips })
+	counter("store_errors_total", "Pipelines to the shared store that failed or timed out.", func() uint64 { return s.Stats().Errors })
+	counter("store_claims_total", "Tuples that the shared store was asked about.", func() uint64 { return s.Stats().Claims })
+	counter("store_marks_total", "Tuples marked as seen in the shared store, or refreshed there.", func() uint64 { return s.Stats().Marks })
+	counter("known_elsewhere_total", "Tuples new to this node that other nodes knew.", c.KnownElsewhere.Load)
+	counter("alerted_elsewhere_total", "Alerts held back for the claim of another node, which alerted.", c.AlertedElsewhere.Load)
+	counter("local_alerts_total", "Alerts without the word of the shared store; another node may have raised them too.", c.Alone.Load)
+	gauge("store_up", "1 if the shared store answered last.", func() float64 {
+		if s.Stats().Up {
+			return 1
+		}
+		return 0
+	})
+	gauge("store_queued_tuples", "Tuples that wait to be marked in the shared store.", func() float64 { return float64(s.Stats().Queued) })
+	gauge("held_alerts", "Alerts held back for the claim of another node.", func() float64 { return float64(m.d.engine.sharing.waiting()) })
+}
