@@ -18,18 +18,20 @@ type objectSlot struct {
 	noMetadata bool // what is in metadata does not count
 }
 
-// checked asks for the values at a place of a raw event, for the field at
-// path. Maps there must hold something.
-func (p *Plan) checked(path string, at []string) int32 {
+// checked asks for the values at a place in a record of the shape s, for the
+// field at path. Maps there must hold something.
+func (p *Plan) checked(s shape, path string, at []string) int32 {
 	slot := p.want(path, at)
-	if _, ok := p.hollow[slot]; !ok {
-		p.hollow[slot] = int32(len(p.objects))
-		o := objectSlot{slot: slot, span: p.layout.WantSpan(at...)}
-		for _, name := range noMetadata {
-			o.noMetadata = o.noMetadata || strings.TrimPrefix(strings.Join(at, "."), audit) == name
+	for i := range p.objects[s] {
+		if p.objects[s][i].slot == slot {
+			return slot
 		}
-		p.objects = append(p.objects, o)
 	}
+	o := objectSlot{slot: slot, span: p.layout.WantSpan(at...)}
+	for _, name := range noMetadata {
+		o.noMetadata = o.noMetadata || strings.TrimPrefix(strings.Join(at, "."), audit) == name
+	}
+	p.objects[s] = append(p.objects[s], o)
 	return slot
 }
 
@@ -53,14 +55,14 @@ func newHollowness() *hollowness {
 	return h
 }
 
-// dropEmpty forgets what the pipeline removes from the View of a raw event
-// whose bytes are in the given format.
-func (r *Reader) dropEmpty(v *record.View, f record.Format) {
+// dropEmpty forgets what the pipeline removes from the View of a raw event of
+// the shape s whose bytes are in the given format.
+func (r *Reader) dropEmpty(s shape, v *record.View, f record.Format) {
 	last := r.plan.last
 	v.PushSlot(last, record.Value{Kind: record.Null})
 	for i := v.Slot(last) - 1; i > 0; i-- {
 		if v.At(i).Kind == record.Object {
-			r.markHollow(v, f)
+			r.markHollow(s, v, f)
 			break
 		}
 	}
@@ -68,9 +70,9 @@ func (r *Reader) dropEmpty(v *record.View, f record.Format) {
 }
 
 // markHollow makes empty strings of the maps that hold nothing.
-func (r *Reader) markHollow(v *record.View, f record.Format) {
-	for k := range r.plan.objects {
-		o := &r.plan.objects[k]
+func (r *Reader) markHollow(s shape, v *record.View, f record.Format) {
+	for k := range r.plan.objects[s] {
+		o := &r.plan.objects[s][k]
 		if !holdsObject(v, o.slot) || r.anyFull(v, f, o) {
 			continue
 		}
@@ -89,6 +91,12 @@ func holdsObject(v *record.View, slot int32) bool {
 		}
 	}
 	return false
+}
+
+// isPresent tells whether anything is at a place, once what is empty was
+// dropped.
+func (r *Reader) isPresent(v *record.View, f record.Format, o *objectSlot) bool {
+	return o.slot != none && v.Slot(o.slot) != 0 || v.Slot(o.span) != 0 && r.anyFull(v, f, o)
 }
 
 // anyFull tells whether any map of the slot holds a value. Maps that only keys

@@ -72,7 +72,11 @@ func firstAt(event map[string]any, s shape, src source) any {
 func rename(event map[string]any) {
 	for _, r := range renames {
 		val := at(event, r.from)
-		if val == nil || at(event, r.to) != nil {
+		have := at(event, r.to)
+		if r.to[0] == "annotations" && len(scalars(have)) > 0 {
+			have = nil // no map, so no annotations
+		}
+		if val == nil || have != nil {
 			continue
 		}
 		remove(event, r.from)

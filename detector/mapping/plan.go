@@ -67,12 +67,11 @@ type Plan struct {
 	unions [shapes][]slotUnion // fields with the values of several
 	aks    []slotCopy          // from Azure's envelope to the event in it
 	made   map[string]int32    // slots that no path fills, by name
-	hollow map[int32]int32     // by slot: where in objects it is
 	lazies []lazyField         // by Field - record.FirstLazy
 	lazyBy map[string]record.Field
 
-	objects  []objectSlot
-	last     int32 // a slot for the View's last value
+	objects  [shapes][]objectSlot // what of these is empty is not there
+	last     int32                // a slot for the View's last value
 	mark     marks
 	outcomes [shapes]int32 // slot that event.outcome is written to, or -1
 	decision [shapes]int32 // slot that it follows from
@@ -86,8 +85,11 @@ type constant struct {
 }
 
 // slotCopy makes the slot dst hold what src does, if dst is empty, and only if
-// the slots when and unless, where they are not none, are full and empty.
-type slotCopy struct{ dst, src, when, unless int32 }
+// something is at when and nothing at unless, where these are not nil.
+type slotCopy struct {
+	dst, src     int32
+	when, unless *objectSlot
+}
 
 type slotUnion struct {
 	dst int32
@@ -103,7 +105,6 @@ func NewPlan(o Options) *Plan {
 		layout: record.NewLayout(),
 		fields: make(map[string]record.Field),
 		made:   make(map[string]int32),
-		hollow: make(map[int32]int32),
 		lazyBy: make(map[string]record.Field),
 	}
 	for s := range p.outcomes {
@@ -166,7 +167,7 @@ func (p *Plan) slotFor(s shape, path string) int32 {
 	if path == "@timestamp" && s == rawShape {
 		// Azure's envelope says when; the ingest pipeline takes its word.
 		slot := p.fromAzure(path, []string{"time"})
-		p.copies[s] = append(p.copies[s], slotCopy{slot, p.want(path, []string{path}), none, none})
+		p.copies[s] = append(p.copies[s], slotCopy{slot, p.want(path, []string{path}), nil, nil})
 		return slot
 	}
 	rest, ok := strings.CutPrefix(path, audit)
@@ -176,7 +177,7 @@ func (p *Plan) slotFor(s shape, path string) int32 {
 	case !ok && s != agentShape && own(s, path):
 		return p.make("nothing") // the event's, so under kubernetes.audit
 	case !ok:
-		return p.beside(path)
+		return p.beside(s, path)
 	case dropped(rest):
 		return p.make("nothing")
 	}
@@ -207,8 +208,8 @@ func (p *Plan) ecs(path string) int32 {
 
 // beside returns the slot of a field that is not the event's own: what a
 // filter or an agent added beside it.
-func (p *Plan) beside(path string) int32 {
-	return p.checked(path, splitECS(path))
+func (p *Plan) beside(s shape, path string) int32 {
+	return p.checked(s, path, splitECS(path))
 }
 
 // source returns the slot of a field that the pipeline or the agent adds.
@@ -226,7 +227,7 @@ func (p *Plan) source(s shape, path string, src source) int32 {
 	if src.value != "" {
 		c := constant{slot: p.make("const " + path), own: none, value: src.value}
 		if src.byDefault {
-			c.own = p.beside(path)
+			c.own = p.beside(s, path)
 		}
 		p.consts[s] = append(p.consts[s], c)
 		return c.slot
@@ -254,9 +255,9 @@ func (p *Plan) source(s shape, path string, src source) int32 {
 // field at path.
 func (p *Plan) raw(s shape, path string, at []string) int32 {
 	if s == agentShape {
-		return p.checked(path, append([]string{"kubernetes", "audit"}, at...))
+		return p.checked(s, path, append([]string{"kubernetes", "audit"}, at...))
 	}
-	slot := p.checked(path, at)
+	slot := p.checked(s, path, at)
 	if s != gkeShape {
 		return slot
 	}
@@ -265,22 +266,34 @@ func (p *Plan) raw(s shape, path string, at []string) int32 {
 		if rest, ok := under(at, r.to); ok {
 			dst, made := p.fresh("renamed " + name)
 			if made {
-				from := p.checked(path, append(append([]string{}, r.from...), rest...))
+				from := p.checked(s, path, append(append([]string{}, r.from...), rest...))
 				p.copies[s] = append(p.copies[s],
-					slotCopy{dst, slot, none, none},
-					slotCopy{dst, from, none, p.checked("", r.to)})
+					slotCopy{dst, slot, nil, nil},
+					slotCopy{dst, from, nil, p.place(s, r.to)})
 			}
 			return dst
 		}
 		if _, ok := under(at, r.from); ok {
 			dst, made := p.fresh("not renamed " + name)
 			if made {
-				p.copies[s] = append(p.copies[s], slotCopy{dst, slot, p.checked("", r.to), none})
+				p.copies[s] = append(p.copies[s], slotCopy{dst, slot, p.place(s, r.to), nil})
 			}
 			return dst
 		}
 	}
 	return slot
+}
+
+// place returns where to look whether there is anything at a place in an event.
+// Nearly every event has annotations, and in most shapes nobody asks whether:
+// a slot for values there would mean a value of kind Object in each View, and
+// a search for what it belongs to.
+func (p *Plan) place(s shape, at []string) *objectSlot {
+	o := &objectSlot{slot: none, span: p.layout.WantSpan(at...)}
+	if len(at) > 1 || at[0] != "annotations" {
+		o.slot = p.checked(s, "", at)
+	}
+	return o
 }
 
 // want asks the layout for the values at a place. A flattened field's values
@@ -313,7 +326,7 @@ func (p *Plan) make(name string) int32 {
 func (p *Plan) firstOf(s shape, name string, src ...int32) int32 {
 	slot := p.make("first of " + name)
 	for _, from := range src {
-		p.copies[s] = append(p.copies[s], slotCopy{slot, from, none, none})
+		p.copies[s] = append(p.copies[s], slotCopy{slot, from, nil, nil})
 	}
 	return slot
 }
@@ -332,7 +345,7 @@ func (p *Plan) union(s shape, name string, paths ...[]string) int32 {
 // fromAzure returns a slot that holds what Azure's envelope has at a place.
 func (p *Plan) fromAzure(path string, at []string) int32 {
 	dst := p.make("azure " + path)
-	p.aks = append(p.aks, slotCopy{dst, p.want("", at), none, none})
+	p.aks = append(p.aks, slotCopy{dst, p.want("", at), nil, nil})
 	return dst
 }
 

@@ -177,11 +177,11 @@ func (r *Reader) hand(s shape, v *record.View, f record.Format, b []byte, h Hand
 func (r *Reader) complete(s shape, v *record.View, f record.Format) {
 	p := r.plan
 	if s != ecsShape {
-		r.dropEmpty(v, f)
+		r.dropEmpty(s, v, f)
 	}
 	for i := range p.copies[s] {
 		c := &p.copies[s][i]
-		if (c.when == none || v.Slot(c.when) != 0) && (c.unless == none || v.Slot(c.unless) == 0) {
+		if (c.when == nil || r.isPresent(v, f, c.when)) && (c.unless == nil || !r.isPresent(v, f, c.unless)) {
 			v.AliasSlot(c.dst, c.src)
 		}
 	}
