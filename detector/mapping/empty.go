@@ -58,6 +58,8 @@ func newHollowness() *hollowness {
 // dropEmpty forgets what the pipeline removes from the View of a raw event of
 // the shape s whose bytes are in the given format.
 func (r *Reader) dropEmpty(s shape, v *record.View, f record.Format) {
+	// Values are numbered in the order in which they were found: those before
+	// this one are all there are.
 	last := r.plan.last
 	v.PushSlot(last, record.Value{Kind: record.Null})
 	for i := v.Slot(last) - 1; i > 0; i-- {

@@ -198,3 +198,32 @@ func TestLabelsOfDocuments(t *testing.T) {
 		t.Errorf("in mode ecs: %v", got.values)
 	}
 }
+
+// TestFailedGuess: what only looked like a wrapped event is a document, whole.
+func TestFailedGuess(t *testing.T) {
+	for _, in := range []string{
+		`{"message":"{\"auditID\":1,\"outer\":\"in\"}","outer":"x"}`,
+		`{"message":"{\"log\":\"{\\\"auditID\\\":1,\\\"outer\\\":\\\"in\\\"}\",\"outer\":\"in\"}","outer":"x"}`,
+		`{"data":{"auditID":"a","outer":"in"},"outer":"x"}`,
+		`{"body":{"apiVersion":"audit.k8s.io/v1","outer":"in"},"outer":"x"}`,
+	} {
+		for _, f := range formats {
+			c := newCatcher(Options{}, "outer")
+			got := c.one(t, f.format, parse(t, in))
+			if doc := got.document(t); got.raw || strings.Join(got.values["outer"], " ") != `"x"` || doc["outer"] != "x" {
+				t.Errorf("%s, %s: %v, %v", in, f.name, got.values, doc)
+			}
+		}
+	}
+}
+
+func TestParseMode(t *testing.T) {
+	for in, want := range map[string]Mode{"": Auto, "auto": Auto, "Kubernetes_Audit": KubernetesAudit, "ecs": ECS} {
+		if got, err := ParseMode(in); err != nil || got != want {
+			t.Errorf("ParseMode(%q) = %d, %v", in, got, err)
+		}
+	}
+	if _, err := ParseMode("kubernetes"); err == nil || !strings.Contains(err.Error(), "kubernetes_audit") {
+		t.Errorf("ParseMode of a wrong name: %v", err)
+	}
+}
