@@ -100,7 +100,7 @@ func (s *Store) probe() error {
 // half of the time at most, so that the server has time for others.
 func (s *Store) synchronise() {
 	s.mu.Lock()
-	due := s.resync && !s.circuit.open
+	due := s.resync && !s.circuit.open && !time.Now().Before(s.syncAt)
 	s.resync = s.resync && !due
 	s.mu.Unlock()
 	if !due || s.opt.Known == nil {
@@ -127,9 +127,9 @@ func (s *Store) synchronise() {
 	if err == nil && known == nil && len(part) > 0 {
 		send()
 	}
-	if err != nil {
+	if err != nil || known != nil {
 		s.mu.Lock()
-		s.resync = true
+		s.resync, s.syncAt = true, time.Now().Add(heartbeat/2)
 		s.mu.Unlock()
 	}
 	if known != nil {

@@ -41,6 +41,7 @@ type Store struct {
 	epoch   string           // "" before the first contact
 	doubt   time.Time        // until when the server's memory has gaps
 	resync  bool             // send all that is known
+	syncAt  time.Time        // not before
 	stats   Stats
 	nextHB  time.Time // the next heartbeat
 
