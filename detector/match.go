@@ -2,6 +2,7 @@ package detector
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"fluent-bit-newterms/detector/kql"
@@ -22,6 +23,11 @@ type ruleset struct {
 	dataset, dsType, namespace, eventDataset record.Field
 	timeFields                               []record.Field // where replay looks for an event's time
 
+	// span is how far the times in a pass may lie apart, in ms: half of the
+	// shortest window. A memory forgets what is two windows old, seen from the
+	// latest sighting, so none may be told of sightings far ahead of those
+	// that are still to be judged.
+	span    int64
 	matched bool      // every match is passed along
 	expires time.Time // when the next exception does, zero if none
 }
@@ -42,7 +48,7 @@ type compiled struct {
 
 // newRuleset compiles rules. Their running halves are added later.
 func newRuleset(rules []*rule.Rule, o *EngineOptions, now time.Time) (*ruleset, error) {
-	s := &ruleset{plan: mapping.NewPlan(o.Mapping), matched: o.Matched}
+	s := &ruleset{plan: mapping.NewPlan(o.Mapping), matched: o.Matched, span: math.MaxInt64}
 	s.compiler = kql.NewCompiler(s.plan)
 	s.dataset, s.dsType, s.namespace = s.field("data_stream.dataset"), s.field("data_stream.type"), s.field("data_stream.namespace")
 	s.eventDataset = s.field("event.dataset")
@@ -61,6 +67,9 @@ func newRuleset(rules []*rule.Rule, o *EngineOptions, now time.Time) (*ruleset, 
 			c.shared = o.Shared.NewRule(r.ID, r.Fingerprint(), r.Window)
 		}
 		s.rules = append(s.rules, c)
+		if c.window > 0 {
+			s.span = min(s.span, c.window/2)
+		}
 		if next := r.NextExpiry(now); !next.IsZero() && (s.expires.IsZero() || next.Before(s.expires)) {
 			s.expires = next
 		}

@@ -40,6 +40,8 @@ type pass struct {
 	lastTime int64 // ns, of the last event that had one
 	newest   int64 // ms, the latest time of an event of the pass
 
+	from, to int64 // ms, the earliest and the latest time in the fold
+
 	fold   fold
 	refs   []mapping.Ref
 	refOf  int32 // ref of the event at hand, -1 before one is made
@@ -231,6 +233,14 @@ func (p *pass) try(i int32, ev *mapping.Event) {
 		p.counts.matched++
 	}
 	p.newest = max(p.newest, ms)
+	if len(p.fold.tuples) == 0 {
+		p.from, p.to = ms, ms
+	}
+	if p.from, p.to = min(p.from, ms), max(p.to, ms); p.to-p.from > p.set.span {
+		p.spill(p)
+		p.empty()
+		p.from, p.to = ms, ms
+	}
 	p.tuples(tupleOf{rule: i, c: c, ev: ev, ms: ms, under: under})
 }
 
