@@ -79,6 +79,7 @@ func TestShapes(t *testing.T) {
 		{"AKS, text that is none", auto, azure("kube-audit-admin", `"I0101"`), "skip"},
 		{"AKS export of both", auto, `{"records":[` + azure("kube-audit", quoted(rawEvent)) + `,` + azure("guard", `"x"`) + `]}`, raw + ";" + document},
 
+		{"text of a list with something else", auto, `{"log":` + quoted(`{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[{"a":1},`+rawEvent+`]}`) + `}`, document + ";" + raw},
 		{"broken text", auto, `{"log":` + quoted(truncated) + `}`, "skip"},
 		{"two events in a text", auto, `{"log":` + quoted(rawEvent+rawEvent) + `}`, "skip"},
 
@@ -225,5 +226,39 @@ func TestParseMode(t *testing.T) {
 	}
 	if _, err := ParseMode("kubernetes"); err == nil || !strings.Contains(err.Error(), "kubernetes_audit") {
 		t.Errorf("ParseMode of a wrong name: %v", err)
+	}
+}
+
+// TestChunk reads a chunk with records that are no maps, and with a break.
+func TestChunk(t *testing.T) {
+	c := newCatcher(Options{}, "kubernetes.audit.verb")
+	head := chunkOf(nil)[:13]
+	event := chunkOf(parse(t, rawEvent))
+	var data []byte
+	data = append(data, event...)
+	data = append(append(data, head...), 0x93, 1, 2, 3) // an array
+	data = append(append(data, head...), 0xa1, 'x')     // a text
+	data = append(data, event...)
+	if err := c.reader.Chunk(data, c); err != nil {
+		t.Fatal(err)
+	}
+	if len(c.events) != 2 || len(c.skips) != 2 || !errors.Is(c.skips[0], ErrNotMap) {
+		t.Errorf("%d events, skipped %v", len(c.events), c.skips)
+	}
+	if got, want := c.reader.Stats(), (Stats{Records: 4, Events: 2, Skipped: 2}); got != want {
+		t.Errorf("counted %+v, want %+v", got, want)
+	}
+	for cut := 1; cut < len(event); cut++ {
+		c := newCatcher(Options{})
+		err := c.reader.Chunk(append(append([]byte{}, event...), event[:cut]...), c)
+		if err == nil || len(c.events) != 1 || c.events[0].time != chunkTime {
+			t.Fatalf("cut after %d bytes: %d events, %v", cut, len(c.events), err)
+		}
+	}
+	for _, body := range [][]byte{{0x93, 1}, {0x81, 0xa1}, {0xc1}} {
+		c := newCatcher(Options{})
+		if err := c.reader.Chunk(append(append([]byte{}, head...), body...), c); err == nil || len(c.events) != 0 {
+			t.Errorf("body % x: %d events, %v", body, len(c.events), err)
+		}
 	}
 }
