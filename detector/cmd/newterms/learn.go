@@ -52,8 +52,11 @@ func (f *replayFlags) learnFrom(cmd *cobra.Command, files []string) error {
 	if err != nil {
 		return err
 	}
-	r.receive = func([]*detector.Alert) error { return nil }
-	r.done = r.engine.Baseline
+	r.receive = func([][]*detector.Alert) error { return nil }
+	r.done = func() error {
+		r.lanes[0].note(r.engine().Baseline())
+		return nil
+	}
 	interrupted, err := r.run(cmd.Context())
 	if err != nil {
 		return err
@@ -61,8 +64,8 @@ func (f *replayFlags) learnFrom(cmd *cobra.Command, files []string) error {
 	w := cmd.ErrOrStderr()
 	if !f.quiet {
 		fmt.Fprintln(w, r.took(time.Since(start)))
-		fmt.Fprintf(w, "%s learned; %s known to %s in %s\n", plural(r.engine.Counts().Learned.Load(), "new tuple"),
-			plural(r.engine.Known(), "tuple"), plural(len(r.engine.Rules()), "rule"), f.state)
+		fmt.Fprintf(w, "%s learned; %s known to %s in %s\n", plural(r.engine().Counts().Learned.Load(), "new tuple"),
+			plural(r.engine().Known(), "tuple"), plural(len(r.engine().Rules()), "rule"), f.state)
 	}
 	return r.outcome(w, interrupted)
 }

@@ -24,6 +24,8 @@ type replayFlags struct {
 	interval  spanValue
 	maxTerms  countValue
 	table     bool
+	summary   bool
+	diff      pathsValue
 	quiet     bool
 }
 
@@ -50,16 +52,28 @@ With --learn-until, events up to and including that time only teach. Learning
 max_alerts and learn, where its file has a [rule.newterms] table, go before the
 flags. Without --state nothing is kept.
 
+--summary prints how noisy the rules would be: alerts by day and rule, the terms
+that make most of them, what an exception would save, and what memory the state
+needs. It counts without a limit unless --max-alerts is given.
+
+--diff runs a second version of the rules on the same events, with a state of
+its own, and prints what it loses (-) and gains (+).
+
 Exit codes: 0 the files were read to the end, 2 trouble with options, rules or
 files, 130 interrupted. Lines without an event are counted and do not matter.`,
 		Example: `  newterms replay --rules conf/rules audit.log
   newterms replay --rules conf/rules --learn-until 2026-01-31 --table audit-*.log.gz
+  newterms replay --rules conf/rules --summary audit-*.log.gz
+  newterms replay --rules old.toml --diff new.toml audit.log
   kubectl logs … | newterms replay --rules conf/rules --log-key log - | jq .newterms`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	fs := cmd.Flags()
 	f.addCommon(cmd)
 	fs.BoolVar(&f.table, "table", false, "print a table for people instead of JSON")
+	fs.BoolVar(&f.summary, "summary", false, "print how noisy the rules are instead of the alerts")
+	fs.Var(&f.diff, "diff", "print how the alerts of these rules differ from those of --rules")
+	cmd.MarkFlagsMutuallyExclusive("table", "summary", "diff")
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "no progress bar, no summary")
 	return cmd
 }
@@ -87,7 +101,7 @@ func (f *replayFlags) addEvents(fs *pflag.FlagSet) {
 
 // options returns what a runner needs.
 func (f *replayFlags) options(files []string) runOptions {
-	o := runOptions{rules: f.rules, state: f.state, files: files, bar: !f.quiet}
+	o := runOptions{rules: []ruleFlags{f.rules}, state: f.state, files: files, bar: !f.quiet}
 	o.engine = detector.EngineOptions{
 		Mapping:  f.shape.options(),
 		MaxTerms: f.maxTerms.n,
@@ -111,49 +125,87 @@ func (f *replayFlags) options(files []string) runOptions {
 
 func (f *replayFlags) run(cmd *cobra.Command, files []string) error {
 	start := time.Now()
-	r, err := newRunner(cmd, f.options(files))
+	o := f.options(files)
+	if len(f.diff) > 0 {
+		o.rules = append(o.rules, ruleFlags{rules: f.diff, exceptions: f.rules.exceptions})
+	}
+	if f.summary && !f.maxAlerts.set {
+		o.engine.MaxAlerts = -1 // what is held back makes noise all the same
+	}
+	r, err := newRunner(cmd, o)
 	if err != nil {
 		return err
 	}
 	out := bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
-	var show func(*found)
-	end := func() {}
-	if f.table {
-		t := newTable(out, cmd.OutOrStdout())
-		show, end = t.add, t.end
-	} else {
-		show = func(f *found) {
-			out.Write(f.Body)
-			out.WriteByte('\n')
-		}
-	}
 	var counted tally
-	r.receive = func(alerts []*detector.Alert) error {
-		for _, a := range alerts {
-			found := read(a)
-			counted.add(found)
-			show(found)
-		}
+	view := f.view(cmd, out, r)
+	r.receive = func(alerts [][]*detector.Alert) error {
+		view.add(readAll(alerts[0], &counted), alerts[1:])
 		return out.Flush()
 	}
 	interrupted, err := r.run(cmd.Context())
 	if err != nil {
 		return err
 	}
-	end()
+	view.end()
 	if err := out.Flush(); err != nil {
 		return err
 	}
 	if !f.quiet {
 		w := cmd.ErrOrStderr()
-		if f.table {
+		if !f.json() {
 			fmt.Fprintln(w)
 		}
 		fmt.Fprintln(w, r.took(time.Since(start)))
-		counted.write(w, r.engine.Counts(), len(r.engine.Rules()))
+		counted.write(w, r.engine().Counts(), len(r.engine().Rules()))
 	}
 	return r.outcome(cmd.ErrOrStderr(), interrupted)
 }
+
+// view is a way to show what a replay finds.
+type view interface {
+	// add shows the alerts of a chunk: those of the rules, and those of the
+	// rules that they are compared with, if any.
+	add(alerts []*found, others [][]*detector.Alert)
+	// end shows what can be said at the end only.
+	end()
+}
+
+func (f *replayFlags) json() bool { return !f.table && !f.summary && len(f.diff) == 0 }
+
+func (f *replayFlags) view(cmd *cobra.Command, out *bufio.Writer, r *runner) view {
+	switch {
+	case f.table:
+		return newTable(out, cmd.OutOrStdout())
+	case f.summary:
+		return newSummary(out, r)
+	case len(f.diff) > 0:
+		return newDiff(out)
+	}
+	return jsonView{out}
+}
+
+// readAll reads and counts alerts.
+func readAll(alerts []*detector.Alert, counted *tally) []*found {
+	list := make([]*found, len(alerts))
+	for i, a := range alerts {
+		list[i] = read(a)
+		counted.add(list[i])
+	}
+	return list
+}
+
+// jsonView prints alerts as they are.
+type jsonView struct{ w *bufio.Writer }
+
+func (v jsonView) add(alerts []*found, _ [][]*detector.Alert) {
+	for _, f := range alerts {
+		v.w.Write(f.Body)
+		v.w.WriteByte('\n')
+	}
+}
+
+func (v jsonView) end() {}
 
 // outcome turns how a run went into the end of the command.
 func (r *runner) outcome(w io.Writer, interrupted bool) error {

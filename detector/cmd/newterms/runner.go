@@ -12,37 +12,32 @@ import (
 	"fluent-bit-newterms/detector"
 	"fluent-bit-newterms/detector/cmd/newterms/input"
 	"fluent-bit-newterms/detector/rule"
-	"fluent-bit-newterms/detector/seen"
 )
 
-// runner hands the events of files to an engine, a chunk of lines at a time,
-// and the alerts that it raises to a receiver.
+// runner hands the events of files to engines, a chunk of lines at a time,
+// and the alerts that they raise to a receiver.
 type runner struct {
-	engine  *detector.Engine
-	store   *seen.Store
+	lanes   []*lane // one, but where versions of rules are compared
 	in      *input.Reader
-	size    int64 // of the files, -1 if not known
 	files   int
 	trouble trouble
 	bar     *bar
 
-	// receive takes alerts, in order. Once it has returned without an error
-	// they are struck off the outbox.
-	receive func(alerts []*detector.Alert) error
+	// receive takes the alerts of a chunk, of each lane in order. Once it has
+	// returned without an error they are struck off the outbox.
+	receive func(alerts [][]*detector.Alert) error
 	// done, if not nil, is called when all has been read, unless interrupted.
 	done func() error
 
-	file   string // of the chunk at hand
-	alerts []*detector.Alert
-	lines  uint64
-	owed   error // the state could not be written
+	file  string // of the chunk at hand
+	lines uint64
 }
 
 // runOptions are what a runner is made of.
 type runOptions struct {
 	engine detector.EngineOptions
-	rules  ruleFlags
-	state  string // folder of the state, "" to keep nothing
+	rules  []ruleFlags // of each lane
+	state  string      // folder of the first lane's state, "" to keep nothing
 	files  []string
 	bar    bool // show one on a terminal
 }
@@ -53,33 +48,37 @@ var timeFields = []string{"requestReceivedTimestamp", "@timestamp", "kubernetes.
 
 // newRunner loads the rules and opens the state and the files. Its receive is
 // still to be set.
-func newRunner(cmd *cobra.Command, o runOptions) (*runner, error) {
-	set, err := loadRules(cmd, o.rules)
-	if err != nil {
-		return nil, err
+func newRunner(cmd *cobra.Command, o runOptions) (_ *runner, err error) {
+	r := &runner{}
+	r.trouble = trouble{w: cmd.ErrOrStderr(), command: cmd.CommandPath()}
+	var sets []*rule.Set
+	for _, flags := range o.rules {
+		set, err := loadRules(cmd, flags)
+		if err != nil {
+			return nil, err
+		}
+		sets = append(sets, set)
 	}
 	files, size, err := input.Expand(o.files)
 	if err != nil {
 		return nil, err
 	}
-	r := &runner{size: size, files: len(files)}
-	r.trouble = trouble{w: cmd.ErrOrStderr(), command: cmd.CommandPath()}
-	if r.store, err = openStore(cmd, o.state); err != nil {
-		return nil, err
-	}
+	r.files = len(files)
 	opts := o.engine
 	opts.EventTime = true
 	opts.TimeFields = append(opts.TimeFields, timeFields...)
-	opts.Alert = func(a *detector.Alert) { r.alerts = append(r.alerts, a) }
 	opts.Source = func(line int) map[string]any { return map[string]any{"file": r.file, "line": line} }
 	opts.Skip = func(line int, err error) { r.trouble.line(r.file, line, err) }
-	r.engine = detector.NewEngine(opts, r.store)
-	notes, err := r.engine.SetRules(set.Rules)
-	for _, note := range notes {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", cmd.CommandPath(), printable(note))
-	}
-	if err != nil {
-		return nil, errors.Join(err, r.store.Close())
+	for i, set := range sets {
+		state := ""
+		if i == 0 {
+			state = o.state
+		}
+		l, err := newLane(cmd, state, opts, set.Rules)
+		if err != nil {
+			return nil, errors.Join(err, r.closeLanes())
+		}
+		r.lanes = append(r.lanes, l)
 	}
 	r.in = input.NewReader(cmd.Context(), files, cmd.InOrStdin())
 	if o.bar {
@@ -88,6 +87,9 @@ func newRunner(cmd *cobra.Command, o runOptions) (*runner, error) {
 	r.trouble.w = r.bar.above(cmd.ErrOrStderr())
 	return r, nil
 }
+
+// engine returns the engine of the first lane.
+func (r *runner) engine() *detector.Engine { return r.lanes[0].engine }
 
 // loadRules loads rules, and takes for an error whatever keeps one of them
 // from running. Warnings are said.
@@ -112,34 +114,7 @@ func loadRules(cmd *cobra.Command, f ruleFlags) (*rule.Set, error) {
 	return set, nil
 }
 
-// openStore opens the state in a folder, or one in memory if dir is "". An
-// alert leaves it as soon as it is printed, so there its bounds are those of
-// what one chunk of lines can raise.
-func openStore(cmd *cobra.Command, dir string) (*seen.Store, error) {
-	w := cmd.ErrOrStderr()
-	o := seen.Options{
-		MaxOutbox: 1 << 20, MaxOutboxBytes: 1 << 30,
-		Logf: func(format string, args ...any) {
-			fmt.Fprintf(w, "%s: %s\n", cmd.CommandPath(), printable(fmt.Sprintf(format, args...)))
-		},
-	}
-	if dir == "" {
-		return seen.OpenMemory(o), nil
-	}
-	store, report, err := seen.Open(dir, o)
-	if err != nil {
-		return nil, err
-	}
-	if report.Reason != "" {
-		o.Logf("%s; it is now %s", report.Reason, report.MovedTo)
-	}
-	for _, note := range report.Notes {
-		o.Logf("%s", note)
-	}
-	return store, nil
-}
-
-// run reads to the end, and closes the state. interrupted tells that ctx was
+// run reads to the end, and closes the states. interrupted tells that ctx was
 // done before; alerts found until then have been received.
 func (r *runner) run(ctx context.Context) (interrupted bool, err error) {
 	defer r.in.Close()
@@ -148,20 +123,23 @@ func (r *runner) run(ctx context.Context) (interrupted bool, err error) {
 		err = nil
 	}
 	if err == nil {
-		r.note(r.engine.Finish())
+		for _, l := range r.lanes {
+			l.note(l.engine.Finish())
+		}
 		err = r.hand()
 	}
 	if err == nil && r.done != nil && !interrupted {
-		r.note(r.done())
+		err = r.done()
 	}
 	r.bar.finish()
-	if closeErr := r.store.Close(); err == nil && closeErr != nil {
-		err = closeErr
+	return interrupted, errors.Join(err, r.closeLanes())
+}
+
+func (r *runner) closeLanes() (err error) {
+	for _, l := range r.lanes {
+		err = errors.Join(err, l.close())
 	}
-	if err == nil && r.owed != nil && !detector.Owed(r.owed) {
-		err = r.owed
-	}
-	return interrupted, err
+	return err
 }
 
 func (r *runner) read(ctx context.Context) error {
@@ -194,51 +172,51 @@ func (r *runner) chunk(c *input.Chunk) {
 		r.trouble.line(c.File, c.Line, errTooLong)
 		return
 	}
-	b := r.engine.NewBatch()
-	for line, text := range lines(c) {
-		r.lines++
-		err := input.Events(text, func(event []byte, ns int64) {
-			if ns != 0 {
-				b.Stamp(ns)
+	for i, l := range r.lanes {
+		batch := l.engine.NewBatch()
+		for line, text := range lines(c) {
+			err := input.Events(text, func(event []byte, ns int64) {
+				if ns != 0 {
+					batch.Stamp(ns)
+				}
+				_ = batch.Line(event, 0, line) // the engine's Skip has heard of it
+			})
+			if err != nil {
+				r.trouble.line(c.File, line, err)
 			}
-			_ = b.Line(event, 0, line) // the engine's Skip has heard of it
-		})
-		if err != nil {
-			r.trouble.line(c.File, line, err)
+			if i == 0 {
+				r.lines++
+			}
 		}
+		l.note(batch.End(""))
 	}
-	r.note(b.End(""))
 }
 
 // hand hands over the alerts that have gathered and strikes them off the
-// outbox.
+// outboxes.
 func (r *runner) hand() error {
-	if len(r.alerts) == 0 {
+	alerts := make([][]*detector.Alert, len(r.lanes))
+	n := 0
+	for i, l := range r.lanes {
+		alerts[i] = l.alerts
+		n += len(l.alerts)
+	}
+	if n == 0 {
 		return nil
 	}
 	r.bar.clear()
-	if err := r.receive(r.alerts); err != nil {
+	if err := r.receive(alerts); err != nil {
 		return err
 	}
-	var b seen.Batch
-	for i, a := range r.alerts {
-		b.Ack(a.ID)
-		r.alerts[i] = nil
+	for _, l := range r.lanes {
+		l.strike()
 	}
-	r.store.Enqueue(&b)
-	r.alerts = r.alerts[:0]
 	return nil
-}
-
-func (r *runner) note(err error) {
-	if err != nil {
-		r.owed = err
-	}
 }
 
 // took describes what was read, and how fast.
 func (r *runner) took(d time.Duration) string {
-	c := r.engine.Counts()
+	c := r.engine().Counts()
 	events := c.Events.Load()
 	s := fmt.Sprintf("%s in %s of %s", plural(events, "event"), plural(r.lines, "line"), plural(r.files, "file"))
 	if sec := d.Seconds(); sec > 0 {

@@ -10,6 +10,7 @@ import (
 	"github.com/rivo/uniseg"
 	"golang.org/x/term"
 
+	"fluent-bit-newterms/detector"
 	"fluent-bit-newterms/detector/alert"
 )
 
@@ -62,8 +63,15 @@ func (s style) paint(code, text string) string {
 	return code + text + s.off
 }
 
-// add prints an alert.
-func (t *table) add(f *found) {
+// add implements view.
+func (t *table) add(alerts []*found, _ [][]*detector.Alert) {
+	for _, f := range alerts {
+		t.row(f)
+	}
+}
+
+// row prints an alert.
+func (t *table) row(f *found) {
 	if t.rows == 0 {
 		t.head()
 	}
@@ -224,6 +232,7 @@ func lastName(field string) string {
 	return last
 }
 
+// end implements view.
 func (t *table) end() {
 	if t.rows == 0 {
 		fmt.Fprintln(t.w, "no alerts")

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"fluent-bit-newterms/detector"
+	"fluent-bit-newterms/detector/rule"
+	"fluent-bit-newterms/detector/seen"
+)
+
+// lane is one engine of a run, with its state.
+type lane struct {
+	engine *detector.Engine
+	store  *seen.Store
+	alerts []*detector.Alert // raised and not yet handed over
+	failed error             // the state could not be written
+}
+
+// newLane returns a lane that runs rules on the state in a folder, or on one
+// in memory if dir is "".
+func newLane(cmd *cobra.Command, dir string, opts detector.EngineOptions, rules []*rule.Rule) (*lane, error) {
+	l := &lane{}
+	var err error
+	if l.store, err = openStore(cmd, dir); err != nil {
+		return nil, stateError(err)
+	}
+	opts.Alert = func(a *detector.Alert) { l.alerts = append(l.alerts, a) }
+	l.engine = detector.NewEngine(opts, l.store)
+	notes, err := l.engine.SetRules(rules)
+	for _, note := range notes {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", cmd.CommandPath(), printable(note))
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.store.Close())
+	}
+	return l, nil
+}
+
+// openStore opens the state in a folder, or one in memory if dir is "". An
+// alert leaves it as soon as it is printed, so there its bounds are those of
+// what one chunk of lines can raise.
+func openStore(cmd *cobra.Command, dir string) (*seen.Store, error) {
+	w := cmd.ErrOrStderr()
+	o := seen.Options{
+		MaxOutbox: 1 << 20, MaxOutboxBytes: 1 << 30,
+		Logf: func(format string, args ...any) {
+			fmt.Fprintf(w, "%s: %s\n", cmd.CommandPath(), printable(fmt.Sprintf(format, args...)))
+		},
+	}
+	if dir == "" {
+		return seen.OpenMemory(o), nil
+	}
+	store, report, err := seen.Open(dir, o)
+	if err != nil {
+		return nil, err
+	}
+	if report.Reason != "" {
+		o.Logf("%s; it is now %s", report.Reason, report.MovedTo)
+	}
+	for _, note := range report.Notes {
+		o.Logf("%s", note)
+	}
+	return store, nil
+}
+
+// strike takes alerts that were handed over off the outbox.
+func (l *lane) strike() {
+	var b seen.Batch
+	for i, a := range l.alerts {
+		b.Ack(a.ID)
+		l.alerts[i] = nil
+	}
+	l.alerts = l.alerts[:0]
+	if !b.Empty() {
+		l.store.Enqueue(&b)
+	}
+}
+
+// note remembers that the state could not be written. What is only late is
+// written when the lane is closed.
+func (l *lane) note(err error) {
+	if err != nil && !detector.Owed(err) {
+		l.failed = err
+	}
+}
+
+// close writes what is owed and closes the state.
+func (l *lane) close() error { return errors.Join(l.failed, l.store.Close()) }
