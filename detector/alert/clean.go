@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"math"
 	"strings"
 	"unicode/utf8"
 )
@@ -14,7 +15,7 @@ const mostTerm = 32766
 func clipTerm(val any) any {
 	s, ok := val.(string)
 	if !ok {
-		return val
+		return sanitize(val)
 	}
 	return clipTo(strings.ToValidUTF8(s, "\uFFFD"), mostTerm)
 }
@@ -34,10 +35,15 @@ func clipTo(s string, most int) string {
 	return s[:i] + "…"
 }
 
-// sanitize makes every string of a document valid UTF-8: receivers refuse
-// whole batches for one bad byte. Maps and lists are changed in place.
+// sanitize makes every string of a document valid UTF-8, since receivers refuse
+// whole batches for one bad byte, and numbers that JSON has no form for null.
+// Maps and lists are changed in place.
 func sanitize(val any) any {
 	switch val := val.(type) {
+	case float64:
+		if math.IsNaN(val) || math.IsInf(val, 0) {
+			return nil
+		}
 	case string:
 		return strings.ToValidUTF8(val, "\uFFFD")
 	case map[string]any:
