@@ -12,7 +12,7 @@ import (
 // helo begins a handshake.
 type helo struct {
 	nonce []byte
-	auth  []byte // the salt of passwords; empty if no user is wanted
+	auth  []byte // the salt of passwords
 }
 
 // pong ends a handshake.

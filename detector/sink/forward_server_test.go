@@ -177,26 +177,43 @@ func (s *server) answer(c net.Conn, n int, chunk string) bool {
 }
 
 func (s *server) handshake(r *msgp.Reader, w *msgp.Writer) bool {
-	hello := protocol.NewHelo(&protocol.HeloOpts{Nonce: []byte("0123456789abcdef"), Keepalive: true})
-	if s.user != "" {
-		hello.Options.Auth = []byte("salt")
-	}
-	if hello.EncodeMsg(w) != nil || w.Flush() != nil {
+	// Salts are text, as Fluent Bit and Fluentd write them.
+	const nonce, auth = "0123456789abcdef", "salt"
+	hello := msgp.AppendArrayHeader(nil, 2)
+	hello = msgp.AppendString(hello, "HELO")
+	hello = msgp.AppendMapHeader(hello, 3)
+	hello = msgp.AppendString(msgp.AppendString(hello, "nonce"), nonce)
+	hello = msgp.AppendString(msgp.AppendString(hello, "auth"), auth)
+	hello = msgp.AppendBool(msgp.AppendString(hello, "keepalive"), true)
+	if w.Append(hello...) != nil || w.Flush() != nil {
 		return false
 	}
-	var ping protocol.Ping
-	if ping.DecodeMsg(r) != nil {
+	msg, err := r.ReadIntf()
+	if err != nil {
 		return false
 	}
+	var texts []string
+	list, _ := msg.([]any)
+	for _, val := range list {
+		text, _ := val.(string)
+		texts = append(texts, text)
+	}
+	if len(texts) != 6 || texts[0] != "PING" {
+		return false // a client that has no key
+	}
+	if texts[2] == "" {
+		s.t.Errorf("the salt of %q is not text", texts)
+	}
+	ping := protocol.Ping{ClientHostname: texts[1], SharedKeySalt: []byte(texts[2]), SharedKeyHexDigest: texts[3], Username: texts[4], Password: texts[5]}
 	reason := ""
-	if protocol.ValidatePingDigest(&ping, []byte(s.key), hello.Options.Nonce) != nil {
+	if protocol.ValidatePingDigest(&ping, []byte(s.key), []byte(nonce)) != nil {
 		reason = "shared_key mismatch"
 	}
-	sum := sha512.Sum512([]byte("salt" + s.user + s.password))
+	sum := sha512.Sum512([]byte(auth + s.user + s.password))
 	if s.user != "" && (ping.Username != s.user || ping.Password != hex.EncodeToString(sum[:])) {
 		reason = "username/password mismatch"
 	}
-	pong, err := protocol.NewPong(reason == "", reason, "server", []byte(s.key), hello, &ping)
+	pong, err := protocol.NewPong(reason == "", reason, "server", []byte(s.key), protocol.NewHelo(&protocol.HeloOpts{Nonce: []byte(nonce)}), &ping)
 	if err != nil || pong.EncodeMsg(w) != nil || w.Flush() != nil {
 		return false
 	}

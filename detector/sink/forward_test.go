@@ -304,7 +304,7 @@ func TestForwardHandshake(t *testing.T) {
 		{"user not wanted", "k", "", "", ForwardOptions{SharedKey: "k", User: "u", Password: "p"}, ""},
 		{"wrong key", "k", "", "", ForwardOptions{SharedKey: "hunter2"}, `"shared_key mismatch"`},
 		{"wrong password", "k", "u", "p", ForwardOptions{SharedKey: "k", User: "u", Password: "hunter2"}, `"username/password mismatch"`},
-		{"no user", "k", "u", "p", ForwardOptions{SharedKey: "k"}, "wants a user"},
+		{"no user", "k", "u", "p", ForwardOptions{SharedKey: "k"}, "username/password mismatch"},
 		{"no key", "k", "", "", ForwardOptions{}, "wants a shared key"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
