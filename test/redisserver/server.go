@@ -33,6 +33,13 @@ type Server struct {
 // is no redis-server or valkey-server on the PATH.
 func Start(t testing.TB, config ...string) *Server {
 	t.Helper()
+	s := newServer(t)
+	s.start(append([]string{"port " + s.port()}, config...))
+	return s
+}
+
+func newServer(t testing.TB) *Server {
+	t.Helper()
 	var binary string
 	for _, name := range []string{"redis-server", "valkey-server"} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -44,25 +51,34 @@ func Start(t testing.TB, config ...string) *Server {
 		fmt.Fprintf(os.Stderr, "*** There is no redis-server on the PATH: %s is SKIPPED. ***\n", t.Name())
 		t.Skip("SKIPPED: there is no redis-server on the PATH")
 	}
-	s := &Server{t: t, binary: binary, dir: t.TempDir()}
-	port := FreePort(t)
-	s.Addr = "127.0.0.1:" + port
+	return &Server{t: t, binary: binary, dir: t.TempDir(), Addr: "127.0.0.1:" + FreePort(t)}
+}
+
+func (s *Server) port() string {
+	_, port, _ := net.SplitHostPort(s.Addr)
+	return port
+}
+
+// start writes the configuration and runs the server until the test ends.
+func (s *Server) start(config []string) {
+	s.t.Helper()
 	lines := append([]string{
-		"port " + port, "bind 127.0.0.1", "dir " + s.dir, "save \"\"", "appendonly yes", "appendfsync everysec",
+		"bind 127.0.0.1", "dir " + s.dir, "save \"\"", "appendonly yes", "appendfsync everysec",
 		"daemonize no", "protected-mode no",
 	}, config...)
 	path := filepath.Join(s.dir, "redis.conf")
 	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	s.args = []string{path}
-	t.Cleanup(s.Kill)
+	s.t.Cleanup(s.Kill)
 	s.Run()
-	return s
 }
 
 // AsUser makes CLI log in.
-func (s *Server) AsUser(user, password string) { s.auth = []string{"--user", user, "--pass", password} }
+func (s *Server) AsUser(user, password string) {
+	s.auth = append(s.auth, "--user", user, "--pass", password)
+}
 
 // Run starts a server that was killed, and waits until it listens.
 func (s *Server) Run() {
@@ -109,10 +125,9 @@ func (s *Server) Process() *os.Process { return s.cmd.Process }
 // CLI runs redis-cli with a command, and returns what it prints.
 func (s *Server) CLI(args ...string) string {
 	s.t.Helper()
-	host, port, _ := net.SplitHostPort(s.Addr)
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	args = append(append([]string{"--no-auth-warning", "-h", host, "-p", port}, s.auth...), args...)
+	args = append(append([]string{"--no-auth-warning", "-h", "127.0.0.1", "-p", s.port()}, s.auth...), args...)
 	out, err := exec.CommandContext(ctx, "redis-cli", args...).CombinedOutput()
 	if err != nil {
 		s.t.Fatalf("redis-cli %s: %v\n%s", strings.Join(args, " "), err, out)
@@ -165,9 +180,8 @@ func StartSentinel(t testing.TB, master, host, port string) *Server {
 	t.Helper()
 	s := Start(t) // for the binary, the folder and the port
 	s.Kill()
-	_, own, _ := net.SplitHostPort(s.Addr)
 	path := filepath.Join(s.dir, "sentinel.conf")
-	text := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nprotected-mode no\nsentinel monitor %s %s %s 1\n", own, s.dir, master, host, port)
+	text := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nprotected-mode no\nsentinel monitor %s %s %s 1\n", s.port(), s.dir, master, host, port)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
