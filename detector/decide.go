@@ -61,6 +61,7 @@ func (e *Engine) one(p *pass, t *tuple, alerts []*Alert) []*Alert {
 		t.verdict, out.Verdict = alert.Missing, seen.New
 	default:
 		out = e.observe(c.memory, t, terms)
+		c.counts.evicted(&out)
 		if e.sharing != nil {
 			e.sharing.heed(c, t, terms, &out)
 		}
@@ -75,6 +76,7 @@ func (e *Engine) one(p *pass, t *tuple, alerts []*Alert) []*Alert {
 	}
 	if t.at <= e.opts.LearnUntil {
 		e.counts.Learned.Add(1)
+		c.counts.Learned.Add(1)
 		return alerts
 	}
 	for _, s := range c.gov.Due(now, false) {
@@ -86,6 +88,7 @@ func (e *Engine) one(p *pass, t *tuple, alerts []*Alert) []*Alert {
 	}
 	if c.gov.Learn(list, len(terms), t.at, now) {
 		e.counts.Learned.Add(1)
+		c.counts.Learned.Add(1)
 		return alerts
 	}
 	f := &finding{p: p, c: c, t: t, out: out, terms: terms, list: list, now: now}
@@ -150,12 +153,14 @@ func (e *Engine) admit(f *finding) *Alert {
 			f.groupedBy, key = terms, alert.GroupKey(terms)
 			if gov.Suppressed(key, f.list, len(f.terms), f.t.at, f.now) {
 				e.counts.Suppressed.Add(1)
+				f.c.counts.Suppressed.Add(1)
 				return nil
 			}
 		}
 	}
 	if !gov.Admit(f.list, len(f.terms), f.t.at, f.now) {
 		e.counts.Held.Add(1)
+		f.c.counts.Held.Add(1)
 		return nil
 	}
 	e.counts.New.Add(1)

@@ -63,6 +63,9 @@ func (d *delivery) add(a *Alert) {
 		}
 		d.matched++
 	}
+	if a.since = time.Now(); !a.stored && !a.Matched {
+		a.since = time.UnixMilli(a.Time) // of an earlier process: at the latest since then
+	}
 	d.queue = append(d.queue, a)
 	d.wake.Broadcast()
 }
@@ -229,6 +232,34 @@ func (d *delivery) depth() int {
 		most = max(most, len(o.queue))
 	}
 	return most
+}
+
+// oldest returns since when the alert waits that has waited longest, the zero
+// Time if none does.
+func (d *delivery) oldest() (t time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	first := func(a *Alert) {
+		if !a.Matched && (t.IsZero() || a.since.Before(t)) {
+			t = a.since
+		}
+	}
+	// Each is in the order of the alerts, but for matching records among them.
+	for _, list := range [][]*Alert{d.queue, d.strays} {
+		for _, a := range list {
+			if first(a); !a.Matched {
+				break
+			}
+		}
+	}
+	for _, o := range d.outlets {
+		for _, p := range o.queue {
+			if first(p.alert); !p.alert.Matched {
+				break
+			}
+		}
+	}
+	return t
 }
 
 // lost returns how many matching records there was no room for.

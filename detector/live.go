@@ -21,6 +21,7 @@ type liveRule struct {
 	memory   *seen.Memory
 	gov      *alert.Governor
 	except   *excepted // nil if the rule never had an exception
+	counts   RuleCounts
 }
 
 // SetRules makes the engine run these rules. Those that ran before and have

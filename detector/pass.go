@@ -50,7 +50,9 @@ type pass struct {
 	combos int              // combinations made in the pass
 	hits   []hit            // emit = matched: which event had which tuple
 	counts passCounts
-	ticket seen.Ticket // of what was decided so far
+	// matches are those of counts.matched by rule; sum takes them.
+	matches []uint64
+	ticket  seen.Ticket // of what was decided so far
 
 	exceptions map[uint64][]uint64 // sets of exceptions met in the pass
 }
@@ -86,6 +88,7 @@ func newPass(s *ruleset) *pass {
 		memo:       s.compiler.NewMemo(),
 		groups:     make(map[stream]*group),
 		tried:      make([]uint32, len(s.rules)),
+		matches:    make([]uint64, len(s.rules)),
 		exceptions: make(map[uint64][]uint64),
 	}
 	p.fold.seed = maphash.MakeSeed()
@@ -231,6 +234,7 @@ func (p *pass) try(i int32, ev *mapping.Event) {
 		under = p.exceptionsOf(c, ev.View)
 	} else {
 		p.counts.matched++
+		p.matches[i]++
 	}
 	p.newest = max(p.newest, ms)
 	if len(p.fold.tuples) == 0 {

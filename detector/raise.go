@@ -64,12 +64,12 @@ func (e *Engine) raise(f *finding) (a *Alert, uuid string) {
 	}
 	if t.verdict == alert.Expired {
 		x.FirstSeen, x.LastSeen = time.UnixMilli(t.before.First), time.UnixMilli(t.before.Last)
-		x.Count += t.before.Count
 	}
 	if f.groupedBy != nil {
 		x.Suppression = &alert.Suppression{Terms: f.groupedBy, Start: x.Time, End: x.Time}
 	}
 	e.counts.Alerts.Add(1)
+	c.counts.Alerts.Add(1)
 	return e.entry(c.liveRule, shown, f.p, t, func() map[string]any {
 		body := e.sourced(alert.Document(doc, shown, &x), f.p.refs[t.ref].Record)
 		if e.sharing != nil {
@@ -92,6 +92,7 @@ func (e *Engine) sourced(body map[string]any, index int) map[string]any {
 // summary makes the record of a summary.
 func (e *Engine) summary(l *liveRule, s *alert.Summary, now int64) *Alert {
 	e.counts.Summaries.Add(1)
+	l.counts.Summaries.Add(1)
 	return e.entry(l, &l.info, nil, &tuple{at: now}, func() map[string]any {
 		return alert.SummaryDocument(&l.info, s, time.UnixMilli(now), e.opts.Instance)
 	})
