@@ -28,13 +28,15 @@ type delivery struct {
 	acks    []uint64
 	dropped uint64 // matching records that there was no room for
 
+	begun    bool          // begin was called
 	closing  bool          // close was called: what fails now is not tried again
 	released bool          // nothing more comes to the outlets
 	closed   chan struct{} // closing, for those who wait for something else
 
 	hung bool // the last wait for the store was in vain; of release alone
 
-	stop    context.CancelFunc // of the context that sinks work under
+	ctx     context.Context    // that sinks work under
+	stop    context.CancelFunc // of it
 	workers sync.WaitGroup
 }
 
@@ -48,8 +50,21 @@ func newDelivery(store *seen.Store, log func(Level, string), sinks []sink.Sink) 
 		d.outlets = append(d.outlets, o)
 		d.workers.Go(func() { o.run(ctx) })
 	}
-	d.workers.Go(func() { d.release(ctx) })
+	d.ctx = ctx
 	return d
+}
+
+// begin starts to deliver to these inputs and the sinks. What was added before
+// waits for it: an alert must not leave the outbox before everyone who is to
+// have it is known.
+func (d *delivery) begin(inputs []*Input) {
+	for _, in := range inputs {
+		d.addInput(in)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.begun = true
+	d.workers.Go(func() { d.release(d.ctx) })
 }
 
 // add takes an alert from the engine. It does not block.
@@ -277,6 +292,7 @@ const drainTime = 3 * time.Second
 func (d *delivery) close() {
 	d.mu.Lock()
 	d.closing = true
+	d.released = d.released || !d.begun
 	close(d.closed)
 	d.mu.Unlock()
 	d.wake.Broadcast()

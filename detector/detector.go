@@ -109,9 +109,7 @@ func (d *Detector) join(rules []*rule.Rule) error {
 	if err := d.checkWaysOut(rules); err != nil {
 		return err
 	}
-	for _, in := range hub.inputs {
-		d.delivery.addInput(in)
-	}
+	d.delivery.begin(hub.inputs)
 	hub.detectors = append(hub.detectors, d)
 	return nil
 }
