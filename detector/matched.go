@@ -57,6 +57,9 @@ func (t *tuple) sight(ms int64, first bool) alert.Finding {
 		t.before = seen.Sighting{First: ms, Last: ms}
 	}
 	f.FirstSeen, f.LastSeen = time.UnixMilli(min(t.before.First, ms)), time.UnixMilli(t.before.Last)
+	if f.Verdict == alert.Expired {
+		t.before = seen.Sighting{First: ms, Last: ms} // it is counted anew
+	}
 	t.before.First, t.before.Last = min(t.before.First, ms), max(t.before.Last, ms)
 	t.before.Count++
 	f.Count = t.before.Count

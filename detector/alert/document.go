@@ -53,7 +53,7 @@ type Finding struct {
 	Known         int       // tuples that the rule knows, this one not counted
 	LearningSince time.Time // when the rule began to learn
 	Truncated     int       // combinations of the event that were not looked at
-	Count         uint32    // sightings of the tuple, this one included
+	Count         uint32    // sightings of the tuple since it was new, this one included
 
 	Suppression *Suppression // nil where the rule suppresses nothing
 }
