@@ -51,15 +51,24 @@ func caughtBy(match, tag string) bool {
 
 // globsMeet tells whether some text fits both patterns.
 func globsMeet(a, b string) bool {
-	switch {
-	case a == "" && b == "":
-		return true
-	case a != "" && a[0] == '*':
-		return globsMeet(a[1:], b) || b != "" && globsMeet(a, b[1:])
-	case b != "" && b[0] == '*':
-		return globsMeet(a, b[1:]) || a != "" && globsMeet(a[1:], b)
-	case a == "" || b == "":
-		return false
+	// meet[j] is whether a[i:] and b[j:] meet, i counting down.
+	meet := make([]bool, len(b)+1)
+	for i := len(a); i >= 0; i-- {
+		below := meet // of i+1
+		meet = make([]bool, len(b)+1)
+		for j := len(b); j >= 0; j-- {
+			endA, endB := i == len(a), j == len(b)
+			switch {
+			case endA && endB:
+				meet[j] = true
+			case !endA && a[i] == '*':
+				meet[j] = below[j] || !endB && meet[j+1]
+			case !endB && b[j] == '*':
+				meet[j] = meet[j+1] || !endA && below[j]
+			case !endA && !endB:
+				meet[j] = a[i] == b[j] && below[j+1]
+			}
+		}
 	}
-	return a[0] == b[0] && globsMeet(a[1:], b[1:])
+	return meet[0]
 }

@@ -1,0 +1,113 @@
+// Package detector finds what was never seen before in the records that pass
+// through Fluent Bit: the engine behind the plugin and the command.
+//
+// # The way of the data
+//
+//	Fluent Bit              Chunk(tag, bytes)                      files      Batch.Line(JSON)
+//	                              │                                                │
+//	            ┌─────────────────▼────────────────────────────────────────────────▼──┐
+//	 pass       │ mapping.Reader   each record is walked once, in place: the fields    │
+//	 no lock,   │      │           that any rule asks for fill a record.View           │
+//	 one a      │      ▼                                                               │
+//	 flush      │ match.go         rules by data stream, then by the literals that     │
+//	            │      │           they need; tests that rules share are made once     │
+//	            │      ▼                                                               │
+//	            │ pass.go,         the tuples of a match: time, missing fields,        │
+//	            │ combine.go       arrays to combinations                              │
+//	            │      ▼                                                               │
+//	            │ fold.go          equal tuples of the flush become one                │
+//	            └──────┬───────────────────────────────────────────────────────────────┘
+//	                   │  few distinct tuples
+//	            ┌──────▼───────────────────────────────────────────────────────────────┐
+//	 decide.go  │ seen.Memory      new, expired or known?  exceptions: excepted.go     │
+//	 one lock   │ alert.Governor   learning, suppression, limits                       │
+//	            │ raise.go         the document of an alert                            │
+//	            └──────┬───────────────────────────────────────────────────────────────┘
+//	                   │  one transaction: tuples, counts, alerts (the outbox)
+//	            ┌──────▼──────┐        ┌─────────────┐       ┌──────────────────────────┐
+//	            │ seen.Store  │◀─ack──▶│ delivery.go │──────▶│ sinks: forward, file,    │
+//	            │ bbolt file  │        │ outlet.go   │       │ stdout; alerts input     │
+//	            └─────────────┘        └─────────────┘       └──────────────────────────┘
+//
+// A chunk is OK when the transaction is on disk. A crash before it: the chunk
+// comes again, and alerts, with the same uuids. A crash after it: the outbox
+// still has the alerts. A disk that fails or hangs stops nothing: what is owed
+// to it stays in memory and is written when it is back. With a shared store
+// (shared.go) tuples new to this node are asked about there, before the lock.
+//
+// # Imports
+//
+// They go one way, which a test enforces:
+//
+//	plugin, cmd/newterms ──▶ detector ──▶ alert
+//	                             ├──────▶ sink ──────────────┐
+//	                             ├──────▶ seen/remote ▶ seen ┤
+//	                             ├──────▶ rule ─────▶ kql ───┼──▶ record
+//	                             └──────▶ mapping ──▶ kql ───┘
+//
+// # Time
+//
+// A record's time is the rule's timestamp_override where the event has one,
+// else the time that Fluent Bit gave it. A late event never makes a known tuple
+// new and can lower its first sighting; a time more than five minutes ahead of
+// the clock is clamped. What is decided does not depend on how a stream is cut
+// into flushes: the tests cut it anywhere, and restart in the middle.
+//
+// Intervals and learning are counted by the clock. A replay of the past
+// (EngineOptions.EventTime) counts them by the latest event so far.
+//
+// # Rules that change
+//
+// The files of rules, exceptions and value lists are looked at every two
+// seconds (watch.go), which sees a ConfigMap's links being swapped, and taken
+// up once they have settled (reload.go, live.go). A rule with another query,
+// other fields or another policy for missing ones begins a new memory, and a
+// log line says so; any other change keeps it. If anything is wrong with the
+// new files, the old rules stay; it is logged and counted.
+//
+// # Exceptions
+//
+// An event under an exception raises no alert and is no history, as in Elastic.
+// Once the exception is removed, or expires, Elastic looks back without it, and
+// what was seen under it becomes history. So it does here: tuples seen under
+// exceptions are remembered apart (excepted.go), and once no exception that
+// kept them out is in force, they are known. Removing an exception floods
+// nobody; what is new afterwards alerts.
+//
+// The other way round there is a difference. Events that came before an
+// exception was added stay history here. Elastic leaves them out when it looks
+// back, so a tuple that it saw only in events that the new exception covers
+// alerts there when it next appears outside of them, and here does not.
+//
+// # Limits and suppression
+//
+// A rule raises max_signals alerts an interval, in which [rule.newterms]
+// max_alerts goes before the property max_alerts, and that before the rule's
+// own. What is over is known from then on, and listed in one summary record
+// (newterms.summary = limit) when the interval is over: up to 1,000 tuples by
+// name, all by count.
+//
+// Of alerts that agree in the fields of alert_suppression the first leaves,
+// with kibana.alert.suppression.docs_count = 0. A stream cannot take a record
+// back to raise the count, so when the period is over a record follows, if
+// there is anything to tell (newterms.summary = suppressed): it has the alert's
+// uuid, and the final count, start and end. It is a part of a document: a
+// receiver that keeps one document a uuid merges it in (an Elasticsearch output
+// with Id_Key kibana.alert.uuid and Write_Operation upsert does), others show
+// it beside. Suppressed alerts do not count against the limit.
+//
+// The counts, and what is not yet summed up, are written with the tuples that
+// they are about: a restart loses neither.
+//
+// # Emit
+//
+// emit = matched passes along every record that a rule matches, with a verdict
+// (new, expired, known), the tuple's first and last sighting and count, and the
+// rule. The record of a new tuple is its alert. The others go the same ways but
+// through no outbox: see matched.go.
+//
+// # Where to go on
+//
+// engine.go has the entry points, decide.go the decision, and
+// test/testdata/elastic a script for each behaviour.
+package detector
