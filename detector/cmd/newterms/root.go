@@ -34,7 +34,7 @@ func newRoot() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          needsSubcommand,
 	}
-	root.AddCommand(newCheck(), newQuery(), newReplay(), newLearn(), newState())
+	root.AddCommand(newCheck(), newQuery(), newReplay(), newLearn(), newState(), newReport())
 	for _, c := range root.Commands() {
 		c.DisableFlagsInUseLine = true
 	}

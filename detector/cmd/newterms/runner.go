@@ -29,6 +29,7 @@ type runner struct {
 	// done, if not nil, is called when all has been read, unless interrupted.
 	done func() error
 
+	beat  *beat  // if not nil, what is found is counted by time
 	file  string // of the chunk at hand
 	lines uint64
 }
@@ -176,6 +177,11 @@ func (r *runner) chunk(c *input.Chunk) {
 		batch := l.engine.NewBatch()
 		for line, text := range lines(c) {
 			err := input.Events(text, func(event []byte, ns int64) {
+				if r.beat != nil && r.beat.turns(event, ns) {
+					l.note(batch.End(""))
+					r.beat.settle()
+					batch = l.engine.NewBatch()
+				}
 				if ns != 0 {
 					batch.Stamp(ns)
 				}
@@ -189,6 +195,9 @@ func (r *runner) chunk(c *input.Chunk) {
 			}
 		}
 		l.note(batch.End(""))
+		if r.beat != nil {
+			r.beat.settle()
+		}
 	}
 }
 

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"fluent-bit-newterms/detector"
+	"fluent-bit-newterms/detector/cmd/newterms/report"
+	"fluent-bit-newterms/detector/mapping"
+	"fluent-bit-newterms/detector/record"
+)
+
+// beat counts what an engine finds by time. The engine only has totals, so
+// whenever an event belongs to another bucket of time than the one before it,
+// the batch is ended and what the totals grew by belongs to the bucket that is
+// over.
+type beat struct {
+	reader *mapping.Reader
+	fields []record.Field
+	ns     int64 // of the event at hand, as its fields say
+
+	counts  *detector.Counts
+	buckets buckets
+	at      int64 // ms: the time of the bucket at hand
+	matches uint64
+	fresh   uint64
+}
+
+// newBeat returns a beat for events of a shape, whose time is in the first of
+// the fields that they have.
+func newBeat(o mapping.Options, fields []string, counts *detector.Counts) *beat {
+	plan := mapping.NewPlan(o)
+	b := &beat{counts: counts, buckets: newBuckets()}
+	for _, path := range fields {
+		f, _ := plan.Field(path)
+		b.fields = append(b.fields, f)
+	}
+	b.reader = plan.NewReader()
+	return b
+}
+
+// Event implements mapping.Handler.
+func (b *beat) Event(ev *mapping.Event) {
+	if b.ns != 0 {
+		return // the first event of a list stands for all
+	}
+	for _, f := range b.fields {
+		if i := ev.View.Head(f); i != 0 {
+			if ns, ok := mapping.Time(ev.View.At(i)); ok {
+				b.ns = ns
+				return
+			}
+		}
+	}
+}
+
+// turns tells whether an event belongs to another bucket than the one before
+// it. stamp is the time beside it, in ns, 0 if there is none.
+func (b *beat) turns(event []byte, stamp int64) bool {
+	b.ns = 0
+	_ = b.reader.Line(event, 0, 0, b) // the engine will say what is wrong with it
+	if b.ns == 0 {
+		b.ns = stamp
+	}
+	if b.ns == 0 {
+		return false
+	}
+	next := b.buckets.floor(b.ns / 1e6)
+	if b.at == 0 {
+		b.at = next
+	}
+	return next != b.at
+}
+
+// settle gives what was found since the last time to the bucket that is over,
+// and goes on to that of the event at hand.
+func (b *beat) settle() {
+	matches := b.counts.Matched.Load()
+	fresh := b.counts.New.Load() + b.counts.Learned.Load() + b.counts.Held.Load() + b.counts.Suppressed.Load()
+	if b.at != 0 {
+		b.buckets.add(b.at, matches-b.matches, fresh-b.fresh)
+	}
+	b.matches, b.fresh = matches, fresh
+	if b.ns != 0 {
+		b.at = b.buckets.floor(b.ns / 1e6)
+	}
+}
+
+// bucketSteps are the lengths that a bucket may have, in ms; each is a
+// multiple of the one before.
+var bucketSteps = []int64{10e3, 30e3, 60e3, 300e3, 900e3, 3600e3, 6 * 3600e3, 24 * 3600e3, 7 * 24 * 3600e3, 28 * 24 * 3600e3}
+
+// maxBuckets is how many buckets there may be before they are made longer.
+const maxBuckets = 4096
+
+// buckets counts by time, in buckets that grow as the time covered does, so
+// that there are never too many.
+type buckets struct {
+	steps []int64
+	by    map[int64]report.Activity
+}
+
+func newBuckets() buckets {
+	return buckets{steps: bucketSteps, by: make(map[int64]report.Activity)}
+}
+
+func (b *buckets) step() int64 { return b.steps[0] }
+
+// floor returns the time of the bucket that a time belongs to.
+func (b *buckets) floor(ms int64) int64 { return ms - ms%b.step() }
+
+func (b *buckets) add(ms int64, matches, fresh uint64) {
+	if matches == 0 && fresh == 0 {
+		return
+	}
+	t := b.floor(ms)
+	a := b.by[t]
+	b.by[t] = report.Activity{Time: t, Matches: a.Matches + matches, New: a.New + fresh}
+	if len(b.by) > maxBuckets {
+		b.widen()
+	}
+}
+
+// widen makes the buckets longer by one step.
+func (b *buckets) widen() {
+	if len(b.steps) == 1 {
+		return
+	}
+	old := b.by
+	b.steps, b.by = b.steps[1:], make(map[int64]report.Activity, len(old)/2)
+	for t, a := range old {
+		b.add(t, a.Matches, a.New)
+	}
+}
+
+// fit widens the buckets until the time between start and end has at most n.
+func (b *buckets) fit(start, end int64, n int64) {
+	for len(b.steps) > 1 && (end-start)/b.step() > n {
+		b.widen()
+	}
+}
+
+// list returns the buckets in the order of time.
+func (b *buckets) list() []report.Activity {
+	return slices.SortedFunc(maps.Values(b.by), func(x, y report.Activity) int { return cmp.Compare(x.Time, y.Time) })
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"fluent-bit-newterms/detector"
+	"fluent-bit-newterms/detector/cmd/newterms/report"
+	"fluent-bit-newterms/detector/rule"
+	"fluent-bit-newterms/detector/seen"
+)
+
+// reportFlags are the flags of report.
+type reportFlags struct {
+	replayFlags
+	out   string
+	title string
+	most  countValue
+}
+
+func newReport() *cobra.Command {
+	f := reportFlags{most: countValue{least: 1, most: 1_000_000}}
+	f.learn = learnValue{text: "off"}
+	f.maxAlerts, f.maxTerms = countValue{most: 1_000_000}, countValue{least: 1, most: 100_000_000}
+	cmd := &cobra.Command{
+		Use:   "report -o FILE [--rules PATH] [--state DIR] [flags] [FILE...]",
+		Short: "Write an HTML page from a replay or a state",
+		Long: `report writes one HTML file that needs nothing else, network included: tuples that
+were new over time, the alerts with their reasons, a page for each rule, and who
+takes up memory.
+
+With files of events it replays them, like newterms replay, and with the same
+flags. Without files it shows the state of --state, which may be in use;
+--rules then adds what the rules say of themselves.
+
+Exit codes: 0 the page is written, 2 trouble, 130 interrupted; the page then
+shows what was found until then.`,
+		Example: `  newterms report --rules conf/rules --learn-until 2026-01-31 -o report.html audit-*.log.gz
+  newterms report --state /var/lib/newterms -o report.html`,
+		RunE: func(cmd *cobra.Command, args []string) error { return f.write(cmd, args) },
+	}
+	f.addCommon(cmd)
+	fs := cmd.Flags()
+	fs.StringVarP(&f.out, "out", "o", "", "the `FILE` to write, - for the standard output")
+	fs.StringVar(&f.title, "title", "newterms report", "the `TITLE` of the page")
+	fs.Var(&f.most, "most", "alerts to list at most (default 10000)")
+	fs.BoolVarP(&f.quiet, "quiet", "q", false, "no progress bar, no summary")
+	return cmd
+}
+
+func (f *reportFlags) write(cmd *cobra.Command, files []string) error {
+	if f.out == "" {
+		return errors.New("name the file to write: -o FILE")
+	}
+	if len(files) == 0 && f.state == "" {
+		return errors.New("name files of events, or a state with --state")
+	}
+	if !f.most.set {
+		f.most.n = 10_000
+	}
+	d := &report.Data{Title: f.title, Made: time.Now().UnixMilli(), Files: files}
+	g := newGatherer(d, f.most.n)
+	outcome := func() error { return nil }
+	if len(files) > 0 {
+		end, err := f.replay(cmd, g, files)
+		if err != nil {
+			return err
+		}
+		outcome = end
+	} else if err := f.fromState(cmd, g); err != nil {
+		return err
+	}
+	g.finish()
+	if err := save(cmd, f.out, d); err != nil {
+		return err
+	}
+	if !f.quiet && f.out != "-" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s written: %s of %s\n", f.out, plural(len(d.Alerts)+d.LeftOut, "alert"), plural(len(d.Rules), "rule"))
+	}
+	return outcome()
+}
+
+// replay runs files through the rules. What the rules remember is read from
+// the state afterwards; without one of the user's, from one made for it.
+func (f *reportFlags) replay(cmd *cobra.Command, g *gatherer, files []string) (outcome func() error, err error) {
+	o := f.options(files)
+	if o.state == "" {
+		if o.state, err = os.MkdirTemp("", "newterms-report-"); err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(o.state)
+	}
+	start := time.Now()
+	r, err := newRunner(cmd, o)
+	if err != nil {
+		return nil, err
+	}
+	engine := r.engine()
+	r.beat = newBeat(o.engine.Mapping, append(o.engine.TimeFields, timeFields...), engine.Counts())
+	g.rules(engine.Rules())
+	r.receive = func(alerts [][]*detector.Alert) error {
+		for _, a := range alerts[0] {
+			g.alert(read(a))
+		}
+		return nil
+	}
+	interrupted, err := r.run(cmd.Context())
+	if err != nil {
+		return nil, err
+	}
+	c := engine.Counts()
+	g.d.Replayed, g.d.Source = true, "Replay of "+plural(len(files), "path")
+	g.d.Events, g.d.Matches, g.d.Learned, g.d.Skipped = c.Events.Load(), c.Matched.Load(), c.Learned.Load(), r.trouble.lines
+	g.activity = r.beat.buckets
+	snap, err := inspect(cmd, o.state)
+	if err != nil {
+		return nil, err
+	}
+	defer snap.Close()
+	took := time.Since(start)
+	return func() error {
+		if !f.quiet {
+			fmt.Fprintln(cmd.ErrOrStderr(), r.took(took))
+		}
+		return r.outcome(cmd.ErrOrStderr(), interrupted)
+	}, g.state(snap)
+}
+
+// fromState shows a state, in the words of rules if there are any.
+func (f *reportFlags) fromState(cmd *cobra.Command, g *gatherer) error {
+	if len(f.rules.rules) > 0 {
+		set, err := loadRules(cmd, f.rules)
+		if err != nil {
+			return err
+		}
+		g.rules(set.Rules)
+	}
+	snap, err := inspect(cmd, f.state)
+	if err != nil {
+		return err
+	}
+	defer snap.Close()
+	g.d.Source = "State " + f.state
+	return g.state(snap)
+}
+
+// save writes the page beside its place and moves it there, so that an old
+// one is replaced by a whole one or not at all.
+func save(cmd *cobra.Command, path string, d *report.Data) (err error) {
+	if path == "-" {
+		return report.Write(cmd.OutOrStdout(), d)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".newterms-report-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name()) // it is gone once renamed
+	if err := errors.Join(report.Write(tmp, d), tmp.Chmod(0o644), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}
+
+// ruleInfo is what a report says of a rule that it has the text of.
+func ruleInfo(r *rule.Rule) report.Rule {
+	return report.Rule{
+		ID: r.ID, Name: r.Name, Description: r.Description, Severity: r.Severity,
+		Query: r.Query, Window: rule.FormatSpan(r.Window), Fields: r.Terms,
+	}
+}
+
+// ruleOf is what a report says of a rule that only a state knows.
+func ruleOf(r *seen.RuleInfo) report.Rule {
+	return report.Rule{ID: r.ID, Name: r.Name, Severity: "low", Fields: r.Fields}
+}
