@@ -181,7 +181,8 @@ func StartSentinel(t testing.TB, master, host, port string) *Server {
 	s := Start(t) // for the binary, the folder and the port
 	s.Kill()
 	path := filepath.Join(s.dir, "sentinel.conf")
-	text := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nprotected-mode no\nsentinel monitor %s %s %s 1\n", s.port(), s.dir, master, host, port)
+	text := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nprotected-mode no\nsentinel monitor %s %s %s 1\nsentinel down-after-milliseconds %s 500\nsentinel failover-timeout %s 2000\n",
+		s.port(), s.dir, master, host, port, master, master)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

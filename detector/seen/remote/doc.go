@@ -58,8 +58,10 @@
 //
 // # The server's memory
 //
-// A tuple takes 149 bytes of a Redis 7.0: a million 149 MB, measured with
-// INFO (TestMemory). Keys without traffic expire; epoch and rules stay. A
+// A tuple takes 177 bytes of a Redis 7.0, so a million take 177 MB: measured
+// with INFO, all of the server's tables in it (TestMemory); MEMORY USAGE says
+// 120 of one key. How many there are is bounded by what the nodes see within
+// the window, not by max_terms, which bounds the memory of each node. Keys without traffic expire; epoch and rules stay. A
 // server with maxmemory should have the policy noeviction (it refuses new tuples
 // when full: nodes then decide by themselves, and say so) or volatile-lru (it
 // forgets the tuples least recently used, which may alert again).

@@ -2,7 +2,6 @@ package remote
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -150,7 +149,9 @@ func TestOutage(t *testing.T) {
 			url := "redis://" + server.Addr + "?timeout=100ms"
 			var local sync.Map // what a knows
 			var rule *Rule
+			ready := make(chan struct{}) // rule is set
 			a := opened(t, url, Options{Known: func(yield func(*Rule, []byte, seen.Sighting) bool) error {
+				<-ready
 				local.Range(func(name, ms any) bool {
 					at := ms.(int64)
 					return yield(rule, []byte(name.(string)), seen.Sighting{First: at, Last: at, Count: 1})
@@ -160,6 +161,7 @@ func TestOutage(t *testing.T) {
 			defer a.Close()
 			b := open(t, url, Options{})
 			rule = a.NewRule("rule", "f", day)
+			close(ready)
 			const at = int64(1_700_000_000_000)
 			learn := func(name string) {
 				local.Store(name, at)
@@ -208,7 +210,9 @@ func TestOutage(t *testing.T) {
 func TestForgetful(t *testing.T) {
 	server := redisserver.Start(t)
 	var rule *Rule
+	ready := make(chan struct{}) // rule is set
 	s := opened(t, "redis://"+server.Addr, Options{Known: func(yield func(*Rule, []byte, seen.Sighting) bool) error {
+		<-ready
 		for i := range 1500 {
 			if !yield(rule, fmt.Append(nil, i), seen.Sighting{First: 1, Last: 1}) {
 				break
@@ -218,158 +222,11 @@ func TestForgetful(t *testing.T) {
 	}})
 	defer s.Close()
 	rule = s.NewRule("rule", "f", day)
+	close(ready)
 	eventually(t, "what is known to be sent at the start", func() bool { return server.CLI("dbsize") == "1501" })
 	server.CLI("flushall")
 	if got := ask(s, rule, "new", 1); got.Kind != New || !got.Doubt {
 		t.Errorf("%+v, want New, in doubt", got)
 	}
 	eventually(t, "what is known to be sent again", func() bool { return server.CLI("dbsize") == "1502" })
-}
-
-// TestServers goes through the arrangements of servers.
-func TestServers(t *testing.T) {
-	try := func(t *testing.T, url string) {
-		t.Helper()
-		a, b := open(t, url, Options{}), open(t, url, Options{})
-		ra, rb := a.NewRule("rule", "f", day), b.NewRule("rule", "f", day)
-		var asked []Request
-		for i := range 2000 {
-			asked = append(asked, request(ra, fmt.Sprint(i), 1000))
-		}
-		for i, got := range a.Claim(asked) {
-			if got.Kind != New {
-				t.Fatalf("tuple %d: %+v, want New", i, got)
-			}
-		}
-		a.Mark(true, asked[:1500]...)
-		for i := range asked {
-			asked[i].Rule = rb
-		}
-		eventually(t, "the marks", func() bool { return a.Stats().Marks == 1500 })
-		for i, got := range b.Claim(asked) {
-			if want := map[bool]Kind{true: Known, false: Claimed}[i < 1500]; got.Kind != want {
-				t.Fatalf("tuple %d: %+v, want kind %d", i, got, want)
-			}
-		}
-		since, err := a.Baseline(ra, Baseline{Since: 500})
-		if err != nil || since != (Baseline{Since: 500}) {
-			t.Errorf("baseline %+v, %v", since, err)
-		}
-		since, err = b.Baseline(rb, Baseline{Since: 900, Done: true})
-		if err != nil || since != (Baseline{Since: 500, Done: true}) {
-			t.Errorf("baseline %+v, %v", since, err)
-		}
-		since, err = a.Baseline(ra, Baseline{})
-		if err != nil || since != (Baseline{Since: 500, Done: true}) {
-			t.Errorf("baseline %+v, %v", since, err)
-		}
-	}
-	t.Run("database", func(t *testing.T) {
-		server := redisserver.Start(t)
-		try(t, "redis://"+server.Addr+"/7")
-		if got := server.CLI("-n", "7", "dbsize"); got != "2002" {
-			t.Errorf("database 7 has %s keys", got)
-		}
-	})
-	t.Run("cluster", func(t *testing.T) {
-		servers := redisserver.StartCluster(t, 3)
-		try(t, "redis+cluster://"+servers[2].Addr+","+servers[0].Addr+"?timeout=1s")
-		for _, s := range servers {
-			var n int
-			if fmt.Sscan(s.CLI("dbsize"), &n); n < 400 {
-				t.Errorf("a master has %d keys of 2000", n)
-			}
-		}
-	})
-	const acl = "user nodes on >s3cret/p@ss resetkeys ~newterms:* resetchannels -@all +@connection +get +set +pttl +eval +evalsha +hget +hset"
-	t.Run("user", func(t *testing.T) {
-		server := redisserver.Start(t, "user default off", acl)
-		try(t, "redis://nodes:s3cret%2Fp%40ss@"+server.Addr)
-	})
-	t.Run("sentinel", func(t *testing.T) {
-		server := redisserver.Start(t)
-		_, port, _ := strings.Cut(server.Addr, ":")
-		watch := redisserver.StartSentinel(t, "mymaster", "127.0.0.1", port)
-		try(t, "redis+sentinel://"+watch.Addr+"/mymaster?timeout=1s")
-	})
-}
-
-// TestSecrets goes through what can go wrong with a password, and wants it
-// nowhere in what is said.
-func TestSecrets(t *testing.T) {
-	const password = "hunter2secret"
-	var mu sync.Mutex
-	var said []string
-	say := func(format string, args ...any) {
-		mu.Lock()
-		defer mu.Unlock()
-		said = append(said, fmt.Sprintf(format, args...))
-	}
-	server := redisserver.Start(t, "user default off", "user nodes on >other ~* +@all", "user poor on >"+password+" ~newterms:* -@all +@connection")
-	for _, test := range []struct{ url, want string }{
-		{"redis://nodes:" + password + "@" + server.Addr, "user or password"},
-		{"redis://:" + password + "@" + server.Addr, "user or password"},
-		{"redis://poor:" + password + "@" + server.Addr, "may not do"},
-		{"redis://nodes:" + password + "@127.0.0.1:" + redisserver.FreePort(t), "refused"},
-		{"rediss://nodes:" + password + "@" + server.Addr, "decides by itself"},
-	} {
-		said = nil
-		s := opened(t, test.url, Options{Logf: say})
-		if got := ask(s, s.NewRule("r", "f", day), "x", 1); got.Kind != Down {
-			t.Errorf("%s: %+v", test.want, got)
-		}
-		_ = s.Close()
-		mu.Lock()
-		text := strings.Join(said, "\n")
-		mu.Unlock()
-		if strings.Contains(text, password) {
-			t.Errorf("the password is said: %s", text)
-		}
-		if !strings.Contains(text, test.want) {
-			t.Errorf("%q does not say %q", text, test.want)
-		}
-	}
-	c, err := ParseURL("redis://nodes:" + password + "@h?sentinel_password=" + password)
-	if err == nil || strings.Contains(err.Error(), password) {
-		t.Error(err)
-	}
-	c, err = ParseURL("redis+sentinel://nodes:" + password + "@h/m?sentinel_password=" + password)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, text := range []string{fmt.Sprint(c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", c), fmt.Sprintf("%#v", *c), fmt.Sprintf("%v", *c), fmt.Sprintf("%s", c)} {
-		if strings.Contains(text, password) {
-			t.Errorf("a configuration prints its password: %s", text)
-		}
-	}
-}
-
-// TestFull has a server without memory left: nodes decide by themselves and
-// say why.
-func TestFull(t *testing.T) {
-	server := redisserver.Start(t, "maxmemory 3mb", "maxmemory-policy noeviction")
-	var mu sync.Mutex
-	var said []string
-	s := opened(t, "redis://"+server.Addr, Options{Logf: func(format string, args ...any) {
-		mu.Lock()
-		defer mu.Unlock()
-		said = append(said, fmt.Sprintf(format, args...))
-	}})
-	defer s.Close()
-	r := s.NewRule("rule", "f", day)
-	for n := 0; n < 100_000; n += 500 {
-		var reqs []Request
-		for i := range 500 {
-			reqs = append(reqs, request(r, fmt.Sprint(n+i), 1000))
-		}
-		if slices.ContainsFunc(s.Claim(reqs), func(a Answer) bool { return a.Kind == Down }) {
-			mu.Lock()
-			defer mu.Unlock()
-			if text := strings.Join(said, "\n"); !strings.Contains(text, "memory is full") {
-				t.Errorf("it says %q", text)
-			}
-			return
-		}
-	}
-	t.Error("the server took everything")
 }
