@@ -23,6 +23,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -37,7 +38,7 @@ type lab struct {
 
 	fluentBits []string
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards totals, and writing to out
 	totals totals
 }
 
@@ -101,16 +102,34 @@ func chaos(ctx context.Context, long bool, names []string, out io.Writer) (code 
 		return 1
 	}
 	defer os.RemoveAll(l.dir)
+	if !l.all(names) {
+		code = 1
+	}
+	l.summary()
+	return code
+}
+
+// all does the runs with these names, or every run. In the short form several
+// go on at once, since they wait most of the time; in the long form each has
+// the machine to itself.
+func (l *lab) all(names []string) bool {
+	room := make(chan struct{}, l.choose(4, 1))
+	var work sync.WaitGroup
+	var failed atomic.Bool
 	for _, r := range runs {
 		if len(names) > 0 && !slices.Contains(names, r.name) {
 			continue
 		}
-		if !l.one(&r) {
-			code = 1
-		}
+		room <- struct{}{}
+		work.Go(func() {
+			defer func() { <-room }()
+			if !l.one(&r) {
+				failed.Store(true)
+			}
+		})
 	}
-	l.summary()
-	return code
+	work.Wait()
+	return !failed.Load()
 }
 
 // one does one run and reports on it.
@@ -118,6 +137,8 @@ func (l *lab) one(r *run) bool {
 	began := time.Now()
 	note, err := r.do(l)
 	took := time.Since(began).Round(100 * time.Millisecond)
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if err != nil {
 		fmt.Fprintf(l.out, "FAIL %-18s %s: %v (%s)\n  %s\n", r.name, r.what, note, took, err)
 		return false
