@@ -12,7 +12,7 @@ GOFILES := $(shell find detector plugin -name '*.go' -o -name '*.c' -o -name '*.
 RACE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint demo fuzz clean
+.PHONY: help build test lint demo chaos fuzz clean
 
 help: ## what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ lint: ## gofmt and go vet, with and without cgo
 
 demo: build $(HOST) ## the main job on a real audit log: learn from its first part, alert on the rest
 	@$(GO) run ./test/demo $(BUILD)
+
+LONG ?=
+chaos: ## kills, failing disks, reloads, dead receivers, floods (2 minutes; LONG=-long: hundreds of rounds)
+	$(GO) run ./test/chaos $(LONG)
 
 FUZZTIME ?= 30s
 fuzz: ## every fuzz target for FUZZTIME (30s)
