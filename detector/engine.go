@@ -244,7 +244,11 @@ func (e *Engine) Tick() (notes []string) {
 		}
 	}
 	e.mu.Lock()
-	alerts := e.due(e.clock(), false)
+	now := e.opts.Clock().UnixMilli()
+	if e.opts.EventTime {
+		now = e.now
+	}
+	alerts := e.due(now, false)
 	ticket := e.handOver(alerts)
 	e.mu.Unlock()
 	if len(alerts) > 0 {
@@ -256,17 +260,13 @@ func (e *Engine) Tick() (notes []string) {
 // Finish raises all summaries that are still to come: at the end of a replay.
 func (e *Engine) Finish() (owed error) {
 	e.mu.Lock()
-	ticket := e.handOver(e.due(e.clock(), true))
+	now := e.now
+	if !e.opts.EventTime {
+		now = e.opts.Clock().UnixMilli()
+	}
+	ticket := e.handOver(e.due(now, true))
 	e.mu.Unlock()
 	return e.wait(ticket)
-}
-
-// clock returns the time by which intervals are counted. The lock is held.
-func (e *Engine) clock() int64 {
-	if e.opts.EventTime {
-		return e.now
-	}
-	return e.opts.Clock().UnixMilli()
 }
 
 func (e *Engine) wait(t seen.Ticket) error {

@@ -125,7 +125,7 @@ func TestAllRules(t *testing.T) {
 	set := e.set.Load()
 	naive := &group{}
 	for i := range rules {
-		naive.always = append(naive.always, int32(i))
+		naive.always = append(naive.always, candidate{int32(i), set.rules[i].pred})
 	}
 	spill := func(*pass) { t.Fatal("spilt") }
 	indexed, plain := newPass(set), newPass(set)
@@ -191,8 +191,8 @@ type tryAll struct {
 func (h tryAll) Event(ev *mapping.Event) {
 	h.p.memo.Reset()
 	h.p.refOf = -1
-	for _, i := range h.g.always {
-		h.p.try(i, ev)
+	for i := range h.g.always {
+		h.p.try(&h.g.always[i], ev)
 	}
 }
 

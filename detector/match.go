@@ -112,10 +112,18 @@ func (s *ruleset) compile(r *rule.Rule, now time.Time) (c *compiled, err error) 
 	return c, nil
 }
 
+// candidate is a rule that a document may match, and what tests it.
+type candidate struct {
+	rule int32
+	pred *kql.Predicate
+}
+
 // group is the rules whose index patterns let documents of one data stream
 // through, and which of them a document can match at all.
 type group struct {
-	always  []int32 // rules to try on every document
+	stream  stream
+	all     []candidate
+	always  []candidate // to try on every document
 	indexes []literalIndex
 }
 
@@ -123,7 +131,7 @@ type group struct {
 // the value that a document holds.
 type literalIndex struct {
 	field record.Field
-	rules map[string][]int32
+	rules map[string][]candidate
 }
 
 // stream is what index patterns are compared with.
@@ -131,14 +139,13 @@ type stream struct{ typ, dataset, namespace string }
 
 // groupOf returns the rules for documents of a data stream.
 func (s *ruleset) groupOf(ds stream) *group {
-	g := &group{}
-	var allowed []int32
+	g := &group{stream: ds}
 	for i, c := range s.rules {
 		if indexAllows(c.rule.Index, ds) {
-			allowed = append(allowed, int32(i))
+			g.all = append(g.all, candidate{int32(i), c.pred})
 		}
 	}
-	g.index(s, allowed)
+	g.index()
 	return g
 }
 
@@ -148,9 +155,9 @@ const fewRules = 8
 
 // index files each rule under the literals of the clause that the fewest other
 // rules share.
-func (g *group) index(s *ruleset, rules []int32) {
-	if len(rules) <= fewRules {
-		g.always = rules
+func (g *group) index() {
+	if len(g.all) <= fewRules {
+		g.always = g.all
 		return
 	}
 	type key struct {
@@ -158,18 +165,18 @@ func (g *group) index(s *ruleset, rules []int32) {
 		literal string
 	}
 	sharing := make(map[key]int)
-	for _, i := range rules {
-		for _, req := range s.rules[i].pred.Required() {
+	for _, c := range g.all {
+		for _, req := range c.pred.Required() {
 			for _, lit := range req.Literals {
 				sharing[key{req.Field, lit}]++
 			}
 		}
 	}
-	byField := make(map[record.Field]map[string][]int32)
+	byField := make(map[record.Field]map[string][]candidate)
 	var order []record.Field
-	for _, i := range rules {
-		best, bestCost := -1, len(rules)
-		reqs := s.rules[i].pred.Required()
+	for _, c := range g.all {
+		best, bestCost := -1, len(g.all)
+		reqs := c.pred.Required()
 		for k, req := range reqs {
 			cost := 0
 			for _, lit := range req.Literals {
@@ -180,18 +187,18 @@ func (g *group) index(s *ruleset, rules []int32) {
 			}
 		}
 		if best < 0 {
-			g.always = append(g.always, i)
+			g.always = append(g.always, c)
 			continue
 		}
 		req := reqs[best]
 		m := byField[req.Field]
 		if m == nil {
-			m = make(map[string][]int32)
+			m = make(map[string][]candidate)
 			byField[req.Field] = m
 			order = append(order, req.Field)
 		}
 		for _, lit := range req.Literals {
-			m[lit] = append(m[lit], i)
+			m[lit] = append(m[lit], c)
 		}
 	}
 	for _, f := range order {

@@ -31,6 +31,7 @@ type pass struct {
 	last     stream // the data stream of the last event, and its group
 	lastIs   *group
 	lastText []byte // what last's names lie in
+	lens     lens
 
 	tried []uint32 // by rule: the event that it was tried on last
 	event uint32   // the event at hand, counted
@@ -101,9 +102,6 @@ func (p *pass) begin(now time.Time) {
 	p.newest, p.lastTime, p.combos = 0, 0, 0
 	p.tag, p.ticket = "", seen.Ticket{}
 	p.counts = passCounts{}
-	if len(p.exceptions) > maxSets {
-		clear(p.exceptions)
-	}
 	p.empty()
 }
 
@@ -130,18 +128,19 @@ func (p *pass) Event(ev *mapping.Event) {
 		clear(p.tried)
 		p.event = 1
 	}
-	g := p.group(ev.View)
-	for _, i := range g.always {
-		p.try(i, ev)
+	g := p.groupFor(ev)
+	for i := range g.always {
+		p.try(&g.always[i], ev)
 	}
 	for k := range g.indexes {
 		idx := &g.indexes[k]
 		for c := ev.View.Head(idx.field); c != 0; c = ev.View.Next(c) {
-			for _, i := range p.filed(idx, ev.View.At(c)) {
+			filed := p.filed(idx, ev.View.At(c))
+			for i := range filed {
 				// A document may hold two of a rule's literals.
-				if p.tried[i] != p.event {
-					p.tried[i] = p.event
-					p.try(i, ev)
+				if c := &filed[i]; p.tried[c.rule] != p.event {
+					p.tried[c.rule] = p.event
+					p.try(c, ev)
 				}
 			}
 		}
@@ -149,7 +148,7 @@ func (p *pass) Event(ev *mapping.Event) {
 }
 
 // filed returns the rules that are filed under a value.
-func (p *pass) filed(idx *literalIndex, val *record.Value) []int32 {
+func (p *pass) filed(idx *literalIndex, val *record.Value) []candidate {
 	switch val.Kind {
 	case record.String:
 		return idx.rules[val.Str]
@@ -222,11 +221,11 @@ func firstText(v *record.View, f record.Field) string {
 }
 
 // try tests one rule on the event at hand and folds the tuples that it yields.
-func (p *pass) try(i int32, ev *mapping.Event) {
-	c := p.set.rules[i]
-	if !c.pred.Match(ev.View, p.memo) {
+func (p *pass) try(r *candidate, ev *mapping.Event) {
+	if !r.pred.Match(ev.View, p.memo) {
 		return
 	}
+	c := p.set.rules[r.rule]
 	ms, ok := p.timeOf(c, ev)
 	if !ok {
 		return
@@ -237,7 +236,7 @@ func (p *pass) try(i int32, ev *mapping.Event) {
 		under = p.exceptionsOf(c, ev.View)
 	} else {
 		p.counts.matched++
-		p.matches[i]++
+		p.matches[r.rule]++
 	}
 	p.newest = max(p.newest, ms)
 	if len(p.fold.tuples) == 0 {
@@ -248,7 +247,7 @@ func (p *pass) try(i int32, ev *mapping.Event) {
 		p.empty()
 		p.from, p.to = ms, ms
 	}
-	p.tuples(tupleOf{rule: i, c: c, ev: ev, ms: ms, under: under})
+	p.tuples(tupleOf{rule: r.rule, c: c, ev: ev, ms: ms, under: under})
 }
 
 // timeOf returns the time that an event has for a rule. A rule whose fallback

@@ -183,6 +183,7 @@ func checkAgainstOracle(t *rapid.T) {
 			if got {
 				checkRequired(t, predicates[i], v, n)
 			}
+			checkGiven(t, predicates[i], v, m, n, got)
 		}
 	}
 }
@@ -199,6 +200,31 @@ func checkRequired(t *rapid.T, p *Predicate, v *record.View, n Node) {
 		}
 		if !found {
 			t.Fatalf("%s matches a record without the required %q", n, r.Literals)
+		}
+	}
+}
+
+// checkGiven: with what fields hold taken as given, a predicate answers the
+// same, and does not look at them.
+func checkGiven(t *rapid.T, p *Predicate, v *record.View, m *Memo, n Node, want bool) {
+	known := make(map[record.Field]string)
+	for _, f := range p.Fields() {
+		if f >= record.FirstLazy {
+			continue
+		}
+		i := v.Head(f)
+		if i != 0 && v.Next(i) == 0 && v.At(i).Kind == record.String && rapid.Bool().Draw(t, "given") {
+			known[f] = v.At(i).Str
+		}
+	}
+	given := p.Given(func(f record.Field) (string, bool) { text, ok := known[f]; return text, ok })
+	if got := given.Match(v, m); got != want || got && given.Never() {
+		t.Fatalf("%s: got %t (never: %t) given %v, want %t", n, got, given.Never(), known, want)
+	}
+	for i := range given.steps {
+		l := given.steps[i].leaf
+		if _, ok := known[l.field]; ok && l.kind != leafMulti {
+			t.Fatalf("%s: what is given is looked at", n)
 		}
 	}
 }

@@ -55,35 +55,34 @@ func newHollowness() *hollowness {
 	return h
 }
 
-// dropEmpty forgets what the pipeline removes from the View of a raw event of
-// the shape s whose bytes are in the given format.
-func (r *Reader) dropEmpty(s shape, v *record.View, f record.Format) {
-	// Values are numbered in the order in which they were found: those before
-	// this one are all there are.
-	last := r.plan.last
-	v.PushSlot(last, record.Value{Kind: record.Null})
-	for i := v.Slot(last) - 1; i > 0; i-- {
-		if v.At(i).Kind == record.Object {
-			r.markHollow(s, v, f)
-			break
-		}
+// dropEmpty forgets what the pipeline removes from the View of a raw event
+// whose bytes are in the given format.
+func (r *Reader) dropEmpty(v *record.View, f record.Format, objects []objectSlot) {
+	object, empty := v.Holds()
+	if object {
+		empty = r.markHollow(v, f, objects) || empty
 	}
-	v.DropEmpty()
+	if empty {
+		v.DropEmpty()
+	}
 }
 
-// markHollow makes empty strings of the maps that hold nothing.
-func (r *Reader) markHollow(s shape, v *record.View, f record.Format) {
-	for k := range r.plan.objects[s] {
-		o := &r.plan.objects[s][k]
+// markHollow makes empty strings of the maps that hold nothing, and tells
+// whether there are any.
+func (r *Reader) markHollow(v *record.View, f record.Format, objects []objectSlot) (any bool) {
+	for k := range objects {
+		o := &objects[k]
 		if !holdsObject(v, o.slot) || r.anyFull(v, f, o) {
 			continue
 		}
 		for i := v.Slot(o.slot); i != 0; i = v.Next(i) {
 			if val := v.At(i); val.Kind == record.Object {
 				*val = record.Value{Kind: record.String}
+				any = true
 			}
 		}
 	}
+	return any
 }
 
 func holdsObject(v *record.View, slot int32) bool {

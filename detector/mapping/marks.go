@@ -130,6 +130,16 @@ func (p *Plan) isList(v *record.View) bool {
 	return v.Slot(m.items) != 0 && textIn(v, m.kind) == "EventList"
 }
 
+// holdsRecords tells whether the record is a diagnostic export of Azure.
+func (m *marks) holdsRecords(v *record.View) bool {
+	return v.Slot(m.records) != 0 && v.Slot(m.azureRecords.category) != 0 && v.Slot(m.azureRecords.operation) != 0
+}
+
+// holdsLogEvents tells whether the record is an export of CloudWatch.
+func (m *marks) holdsLogEvents(v *record.View) bool {
+	return v.Slot(m.logEvents) != 0 && v.Slot(m.logMessage) != 0
+}
+
 // isAgent tells whether an event lies under kubernetes.audit as the API server
 // wrote it, before the ingest pipeline has added to it.
 func (p *Plan) isAgent(v *record.View) bool {

@@ -71,7 +71,7 @@ type Plan struct {
 	lazyBy map[string]record.Field
 
 	objects  [shapes][]objectSlot // what of these is empty is not there
-	last     int32                // a slot for the View's last value
+	later    int32                // a slot that no path fills, for fields that are read when asked for
 	mark     marks
 	outcomes [shapes]int32 // slot that event.outcome is written to, or -1
 	decision [shapes]int32 // slot that it follows from
@@ -110,7 +110,7 @@ func NewPlan(o Options) *Plan {
 	for s := range p.outcomes {
 		p.outcomes[s] = none
 	}
-	p.last = p.layout.NewSlot()
+	p.later = p.layout.NewSlot()
 	p.layout.Underscore("kubernetes", "audit", "annotations")
 	if o.Mode != ECS {
 		p.layout.Underscore("annotations")

@@ -25,6 +25,8 @@ type Event struct {
 	aks    []byte // Azure's envelope around it, if any
 	aksFmt record.Format
 	moved  bool // span lies in the reader's own memory
+
+	focused bool
 }
 
 // Raw tells whether the event is a raw Kubernetes audit event.
@@ -67,6 +69,9 @@ type Reader struct {
 	elements []*elements
 	handed   uint64 // events, so that elements are found once in each
 	stats    Stats
+	steps    [shapes]steps
+	focus    *Focus         // how events are read that are like those before, or nil
+	outer    *record.Layout // of log_key alone, nil without one
 	// Skip, if not nil, is told of every record or part of one that is
 	// passed over, and why.
 	Skip func(record int, err error)
@@ -76,6 +81,13 @@ type Reader struct {
 func (p *Plan) NewReader() *Reader {
 	r := &Reader{plan: p}
 	r.view = r.newView()
+	r.view.Defer(p.later, r.late)
+	for s := range shapes {
+		r.steps[s] = steps{p.objects[s], p.copies[s], p.unions[s], p.outcomes[s], p.consts[s]}
+	}
+	if p.opts.LogKey != "" {
+		r.outer = p.layout.Only(func(slot int32) bool { return slot == p.mark.logKeyText || slot == p.mark.logKeyMap })
+	}
 	return r
 }
 
@@ -99,8 +111,7 @@ func (r *Reader) Chunk(data []byte, h Handler) error {
 			return err
 		}
 		r.begin(c.Time, c.Index)
-		r.view.Reset()
-		n, err := r.plan.layout.ScanMsgpack(c.Body, r.view)
+		n, focused, err := r.scan(record.Msgpack, c.Body, 0)
 		switch err {
 		case nil:
 			c.Advance(n)
@@ -113,7 +124,11 @@ func (r *Reader) Chunk(data []byte, h Handler) error {
 		default:
 			return c.Fail(err)
 		}
-		r.scanned(record.Msgpack, c.Body, 0, h)
+		if focused {
+			r.handFocused(record.Msgpack, c.Body, h)
+		} else {
+			r.scanned(record.Msgpack, c.Body, 0, h)
+		}
 	}
 }
 
@@ -134,8 +149,7 @@ func (r *Reader) begin(ns int64, index int) {
 // text reads an event, or what wraps one, from JSON text. See scanned for what
 // it returns.
 func (r *Reader) text(b []byte, layer int, h Handler) (taken bool, err error) {
-	r.view.Reset()
-	n, err := r.plan.layout.ScanJSON(b, r.view)
+	n, focused, err := r.scan(record.JSON, b, layer)
 	if err == record.ErrNotMap && begins(string(b)) == '[' {
 		r.list(record.JSON, bytes.TrimSpace(b), layer, h)
 		return true, nil
@@ -150,6 +164,10 @@ func (r *Reader) text(b []byte, layer int, h Handler) (taken bool, err error) {
 		r.skip(err)
 		return true, err
 	}
+	if focused {
+		r.handFocused(record.JSON, b[:n], h)
+		return true, nil
+	}
 	return r.scanned(record.JSON, b[:n], layer, h), nil
 }
 
@@ -163,8 +181,12 @@ func (r *Reader) skip(err error) {
 
 // hand completes the View for the event's shape and hands the event over.
 func (r *Reader) hand(s shape, v *record.View, f record.Format, b []byte, h Handler) {
-	v.SetTable(r.plan.tables[s])
 	r.complete(s, v, f)
+	r.ev.focused = false
+	r.deliver(s, v, f, b, h)
+}
+
+func (r *Reader) deliver(s shape, v *record.View, f record.Format, b []byte, h Handler) {
 	r.ev.View, r.ev.Time, r.ev.Item = v, r.time, r.item
 	r.ev.shape, r.ev.format, r.ev.span = s, f, b
 	r.stats.Events++
@@ -175,24 +197,28 @@ func (r *Reader) hand(s shape, v *record.View, f record.Format, b []byte, h Hand
 
 // complete adds to the View of an event what its shape stands for.
 func (r *Reader) complete(s shape, v *record.View, f record.Format) {
-	p := r.plan
+	v.SetTable(r.plan.tables[s])
+	r.run(&r.steps[s], s, v, f)
+}
+
+func (r *Reader) run(st *steps, s shape, v *record.View, f record.Format) {
 	if s != ecsShape {
-		r.dropEmpty(s, v, f)
+		r.dropEmpty(v, f, st.objects)
 	}
-	for i := range p.copies[s] {
-		c := &p.copies[s][i]
+	for i := range st.copies {
+		c := &st.copies[i]
 		if (c.when == nil || r.isPresent(v, f, c.when)) && (c.unless == nil || !r.isPresent(v, f, c.unless)) {
 			v.AliasSlot(c.dst, c.src)
 		}
 	}
-	for i := range p.unions[s] {
-		union(v, &p.unions[s][i])
+	for i := range st.unions {
+		union(v, &st.unions[i])
 	}
-	if p.outcomes[s] != none {
-		pushOutcome(v, p.outcomes[s], p.decision[s])
+	if st.outcome != none {
+		pushOutcome(v, st.outcome, r.plan.decision[s])
 	}
-	for i := range p.consts[s] {
-		c := &p.consts[s][i]
+	for i := range st.consts {
+		c := &st.consts[i]
 		if c.own != none && v.Slot(c.own) != 0 {
 			v.AliasSlot(c.slot, c.own)
 			continue

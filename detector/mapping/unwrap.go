@@ -42,9 +42,9 @@ func (r *Reader) scanned(f record.Format, b []byte, layer int, h Handler) (taken
 		r.hand(gkeShape, v, f, b, h)
 	case p.isAgent(v):
 		r.hand(agentShape, v, f, b, h)
-	case v.Slot(m.records) != 0 && v.Slot(m.azureRecords.category) != 0 && v.Slot(m.azureRecords.operation) != 0:
+	case m.holdsRecords(v):
 		r.list(f, v.At(v.Slot(m.records)).Bytes(), layer, h)
-	case v.Slot(m.logEvents) != 0 && v.Slot(m.logMessage) != 0:
+	case m.holdsLogEvents(v):
 		r.list(f, v.At(v.Slot(m.logEvents)).Bytes(), layer, h)
 	default:
 		return r.other(f, b, layer, h)
@@ -115,9 +115,13 @@ func (r *Reader) inner(f record.Format, b []byte, layer int, h Handler) (taken b
 		r.skip(ErrNested)
 		return true
 	}
-	r.view.Reset()
-	if _, err := f.Scan(r.plan.layout, b, r.view); err != nil {
+	_, focused, err := r.scan(f, b, layer+1)
+	switch {
+	case err != nil:
 		r.skip(err)
+		return true
+	case focused:
+		r.handFocused(f, b, h)
 		return true
 	}
 	return r.scanned(f, b, layer+1, h)

@@ -43,7 +43,9 @@ func (l *Layout) WantDeep(path ...string) int32 {
 // and has none of its own; a map that only keys with dots spell has none.
 func (l *Layout) WantSpan(path ...string) int32 {
 	n := l.at(path)
-	return l.give(&n.span)
+	l.give(&n.span)
+	n.settle()
+	return n.span
 }
 
 // Underscore makes dots in the keys of the map at path count as underscores.
@@ -82,4 +84,15 @@ func (l *Layout) at(path []string) *node {
 		n = n.add(name)
 	}
 	return n
+}
+
+// Only returns a layout that fills just those of l's slots that keep tells it
+// to. The slots are the same, so that a View made for l takes a scan of it
+// too: what a narrower layout does not fill stays empty.
+func (l *Layout) Only(keep func(slot int32) bool) *Layout {
+	root := l.root.only(keep, nil)
+	if root == nil {
+		root = newNode(nil)
+	}
+	return &Layout{root: root, slots: l.slots}
 }

@@ -18,6 +18,9 @@ type node struct {
 	// plain is slot where deeps has none: the one place that scalars go to.
 	plain slot
 
+	// through: of a map at this node nothing is wanted but what is in it.
+	through bool
+
 	// inside: something below a map at this node is wanted.
 	inside bool
 	// other is the node of every name that is no child: nil, or, where deeps
@@ -94,6 +97,7 @@ func (n *node) settle() {
 	if len(n.deeps) == 0 {
 		n.plain = n.slot
 	}
+	n.through = n.slot == none && n.span == none && len(n.deeps) == 0 && len(n.children) > 0
 	n.opens = 0
 	for _, c := range n.children {
 		n.opens |= 1 << (firstWord(c.name+".") & 63)
@@ -288,4 +292,31 @@ func (v *View) dotted(at *node, key string) *node {
 		key = key[i+1:]
 	}
 	return nil
+}
+
+// only returns a copy of the node with those of its slots that keep tells it
+// to, nil if nothing is left. above are the deep slots kept above it.
+func (n *node) only(keep func(slot) bool, above []slot) *node {
+	kept := func(s slot) slot {
+		if s == none || !keep(s) {
+			return none
+		}
+		return s
+	}
+	c := &node{slot: kept(n.slot), span: kept(n.span), deep: kept(n.deep), above: above, underscore: n.underscore}
+	deeps := above
+	if c.deep != none {
+		deeps = append(above[:len(above):len(above)], c.deep)
+	}
+	for _, k := range n.children {
+		if below := k.node.only(keep, deeps); below != nil {
+			c.children = append(c.children, newChild(k.name, below))
+		}
+	}
+	if c.slot == none && c.span == none && len(deeps) == 0 && len(c.children) == 0 {
+		return nil
+	}
+	c.rebuild()
+	c.spread()
+	return c
 }

@@ -24,16 +24,36 @@ func (l *Layout) ScanMsgpack(b []byte, v *View) (int, error) {
 	return 0, ErrNotMap
 }
 
+// cursor is where a walk of maps stands: in the map at node, before the last
+// left of its entries; and, further out, in the maps on the stack.
+type cursor struct {
+	node  *node
+	left  int
+	outer int // frames in use
+	most  int // frames that may be
+	stack [8]frame
+}
+
+// frame is a map that the walk comes back to.
+type frame struct {
+	node *node
+	left int
+}
+
 // walkMap reads n entries at b[i] of the map at node, and returns the offset
 // after them, negative if they are broken.
 func (v *View) walkMap(at *node, b []byte, i, n, depth int) int {
-	for n > 0 {
+	c := cursor{node: at, left: n}
+	c.most = min(len(c.stack), maxDepth-depth)
+	for {
 		var below *node
-		if i, n, below = v.pass(at, b, i, n); below != nil {
-			i = v.walk(below, b, i, depth, false)
-		} else if n > 0 {
-			i = v.walkEntry(at, b, i, depth)
-			n--
+		if i, below = v.pass(&c, b, i); below != nil {
+			i = v.walk(below, b, i, depth+c.outer, false)
+		} else if c.left > 0 {
+			i = v.walkEntry(c.node, b, i, depth+c.outer)
+			c.left--
+		} else {
+			break
 		}
 		if i < 0 {
 			return -1
@@ -45,20 +65,33 @@ func (v *View) walkMap(at *node, b []byte, i, n, depth int) int {
 	return i
 }
 
-// pass reads those of the n entries at b[i] that are plain: keys of up to 31
-// bytes, with values that nobody wants, or short texts. It returns where it
-// stopped and how many entries are left: at the value of a wanted child, which
-// is returned and no longer counted; at an entry that walkEntry has to read; or
-// at the end, which may lie beyond b.
+// pass reads the entries at b[i] that are plain: keys of up to 31 bytes, with
+// values that nobody wants, short texts, or small maps of which nothing is
+// wanted but what is in them. It returns where it stopped: at the value of a
+// wanted child, which is returned and no longer counted; at an entry that
+// walkEntry has to read; or, no entry being left, at the end, which may lie
+// beyond b.
 //
 // This is where a scan spends its time. The loop calls nothing, so that all it
-// needs stays in registers: what it files, it files by itself.
-func (v *View) pass(n *node, b []byte, i, left int) (next, rest int, below *node) {
-	for ; left > 0; left-- {
+// needs stays in registers: what it files, it files by itself, and where it
+// goes into a map, it keeps the way back.
+func (v *View) pass(at *cursor, b []byte, i int) (next int, below *node) {
+	n, left := at.node, at.left
+	for {
+		if left == 0 {
+			if at.outer == 0 {
+				at.left = 0
+				return i, nil
+			}
+			at.outer--
+			f := &at.stack[at.outer&(len(at.stack)-1)]
+			n, left = f.node, f.left
+			continue
+		}
 		// The 8 bytes after a key's first byte are read at once, whatever its
 		// length, so they must be there.
 		if uint(i) >= uint(len(b)) || len(b)-i < 9 || !isFixStr(b[i]) {
-			return i, left, nil
+			break
 		}
 		size := int(b[i] & 0x1f)
 		first := word(b, i+1) & wordMask[size]
@@ -68,7 +101,7 @@ func (v *View) pass(n *node, b []byte, i, left int) (next, rest int, below *node
 		end := i + 1 + size
 		if k := n.index[hash(first, size)>>56]; k != 0 {
 			if k == ambiguous || end > len(b) {
-				return i, left, nil
+				break
 			}
 			c := &n.children[k-1]
 			same := c.first == first && c.size == size
@@ -84,35 +117,50 @@ func (v *View) pass(n *node, b []byte, i, left int) (next, rest int, below *node
 				same = last == c.last && mid == c.mid && mid2 == c.mid2
 			}
 			if same {
-				// A short text, which most wanted values are, is filed here.
-				s, start, at := c.node.plain, end+1, len(v.cells)
-				if len(b)-end < 2 || s == none || at == cap(v.cells) {
-					return end, left - 1, c.node
+				below := c.node
+				left--
+				if len(b)-end < 2 {
+					at.node, at.left = n, left
+					return end, below
 				}
-				switch head := b[end]; {
+				head := b[end]
+				s, start, place := below.plain, end+1, len(v.cells)
+				switch {
+				case s == none && head&0xf0 == 0x80 && below.through && at.outer < at.most:
+					f := &at.stack[at.outer&(len(at.stack)-1)]
+					f.node, f.left = n, left
+					at.outer++
+					n, left, i = below, int(head&0x0f), start
+					continue
+				case s == none || place == cap(v.cells):
+					at.node, at.left = n, left
+					return end, below
 				case isFixStr(head):
 					end = start + int(head&0x1f)
 				case head == mpStr8:
 					start++
 					end = start + int(b[end+1])
 				default:
-					return end, left - 1, c.node
+					at.node, at.left = n, left
+					return end, below
 				}
+				// A short text, which most wanted values are, is filed here.
 				if end > len(b) {
-					return len(b) + 1, 0, nil
+					at.left, at.outer = 0, 0
+					return len(b) + 1, nil
 				}
-				cells := v.cells[:at+1]
+				cells := v.cells[:place+1]
 				v.cells = cells
-				cell := &cells[at]
+				cell := &cells[place]
 				cell.Str, cell.Num, cell.Kind, cell.Type = view(b[start:end]), 0, String, 0
 				cell.next, cell.slot = 0, s
 				chain := &v.slots[s]
 				if chain.first == 0 {
-					chain.first = int32(at)
+					chain.first = int32(place)
 				} else {
-					cells[chain.last].next = int32(at)
+					cells[chain.last].next = int32(place)
 				}
-				chain.last = int32(at)
+				chain.last = int32(place)
 				i = end
 				continue
 			}
@@ -120,12 +168,13 @@ func (v *View) pass(n *node, b []byte, i, left int) (next, rest int, below *node
 		if n.opens>>(first&63)&1 != 0 {
 			if n.other != nil || size > 16 || end > len(b) || hasDot(first) ||
 				size > 8 && hasDot(word(b, end-8)) {
-				return i, left, nil
+				break
 			}
 		}
 		for values := 1; values > 0; values-- {
 			if uint(end) >= uint(len(b)) {
-				return len(b) + 1, 0, nil
+				at.left, at.outer = 0, 0
+				return len(b) + 1, nil
 			}
 			c := b[end]
 			switch {
@@ -142,12 +191,15 @@ func (v *View) pass(n *node, b []byte, i, left int) (next, rest int, below *node
 				values += int(c & 0x0f)
 				end++
 			default:
-				return i, left, nil
+				at.node, at.left = n, left
+				return i, nil
 			}
 		}
 		i = end
+		left--
 	}
-	return i, 0, nil
+	at.node, at.left = n, left
+	return i, nil
 }
 
 // walkEntry reads the entry at b[i] of the map at node.

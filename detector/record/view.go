@@ -46,6 +46,8 @@ type View struct {
 	lazyTable []slot // by Field - FirstLazy
 	lazyDone  []bool // likewise
 	scratch   []byte // unescaped strings of this record
+
+	late func(Field) int32 // see Defer
 }
 
 // Lazy finds what the plain walk of a record does not: the values of fields
@@ -114,11 +116,27 @@ func (v *View) Reset() {
 }
 
 // Head returns the index of f's first value, 0 if it has none.
-func (v *View) Head(f Field) int32 {
+func (v *View) Head(f Field) (i int32) {
+	if int(f) < len(v.table) { // which costs the least to inline
+		if i = v.slots[v.table[f]].first; i >= 0 {
+			return
+		}
+	}
+	return v.slowHead(f)
+}
+
+// slowHead is Head for a field that no scan has filled yet.
+func (v *View) slowHead(f Field) int32 {
 	if f >= FirstLazy {
 		return v.lazyHead(f)
 	}
-	return v.slots[v.table[f]].first
+	return v.late(f)
+}
+
+// Defer makes late return the first value of every field that lies in the slot
+// s, which is never filled: fields that are read only if somebody asks.
+func (v *View) Defer(s int32, late func(Field) int32) {
+	v.slots[s].first, v.late = -1, late
 }
 
 // Next returns the index of the value after i, 0 if there is none.
@@ -193,18 +211,23 @@ func (v *View) SetTable(t []int32) { v.table = t }
 // Slot returns the index of the first value in a slot, 0 if it is empty.
 func (v *View) Slot(s int32) int32 { return v.slots[s].first }
 
+// Holds tells whether any value is an Object, and whether any is an empty
+// string.
+func (v *View) Holds() (object, empty bool) {
+	for i := 1; i < len(v.cells); i++ {
+		switch c := &v.cells[i]; c.Kind {
+		case Object:
+			object = true
+		case String:
+			empty = empty || c.Str == ""
+		}
+	}
+	return object, empty
+}
+
 // DropEmpty forgets empty strings, which the ingest pipeline of raw audit
 // events removes.
 func (v *View) DropEmpty() {
-	for i := 1; i < len(v.cells); i++ {
-		if c := &v.cells[i]; c.Kind == String && c.Str == "" {
-			v.dropEmpty()
-			return
-		}
-	}
-}
-
-func (v *View) dropEmpty() {
 	for i := 1; i < len(v.cells); i++ {
 		if s := v.cells[i].slot; v.slots[s].first == int32(i) {
 			v.dropEmptyOf(s)
