@@ -399,7 +399,15 @@ func TestNodesRestart(t *testing.T) {
 		n.close()
 		n.open()
 	}
-	keys := fmt.Sprint(len(want) + 1 + 9) // and the epoch, and a hash for each rule
+	terms := make(map[string]bool) // of rules with several fields
+	for key, list := range alertsOf(t, nodes) {
+		for i, term := range list[0].Terms {
+			if rule, _, _ := strings.Cut(key, " "); len(list[0].Terms) > 1 {
+				terms[fmt.Sprintf("%s %d %#v", rule, i, term)] = true
+			}
+		}
+	}
+	keys := fmt.Sprint(len(want) + len(terms) + 1 + 9) // and the epoch, and a hash for each rule
 	for deadline := time.Now().Add(20 * time.Second); server.CLI("dbsize") != keys && time.Now().Before(deadline); {
 		time.Sleep(20 * time.Millisecond)
 	}

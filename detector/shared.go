@@ -104,13 +104,16 @@ func (s *sharing) ask(p *pass) {
 }
 
 func (c *compiled) request(t *tuple, terms []byte) remote.Request {
-	return remote.Request{Rule: c.shared, Key: c.shared.Key(terms), Sighting: seen.Sighting{First: t.at, Last: t.last, Count: t.count}}
+	return remote.Request{Rule: c.shared, Key: c.shared.Key(terms), Terms: c.shared.Terms(terms), Sighting: seen.Sighting{First: t.at, Last: t.last, Count: t.count}}
 }
 
 // heed brings what the node found about a tuple into line with what the store
 // answered, and notes what is to be marked. The engine's lock is held.
 func (s *sharing) heed(c *compiled, t *tuple, terms []byte, out *seen.Outcome) {
 	a := t.asked
+	if a != nil && a.Kind != remote.Down && len(a.Terms) > 0 {
+		out.Novel &= a.Novel // novel is what nobody has seen
+	}
 	switch {
 	case out.Verdict == seen.Known:
 		if a == nil && c.shared.Stale(out.Previous.Last, t.last) {

@@ -83,7 +83,7 @@ func (s *Store) probe() error {
 		s.resync = s.resync || s.config.topology == cluster
 		s.forgetRecent(now)
 		for _, m := range s.recent {
-			s.queue(m.markKey, m.s)
+			s.queue(m.markKey, m.mark)
 		}
 		s.recent, s.urgent = s.recent[:0], true
 	}
@@ -121,7 +121,7 @@ func (s *Store) synchronise() {
 	}
 	known := s.opt.Known(func(r *Rule, terms []byte, x seen.Sighting) bool {
 		x.Count = 0
-		part = append(part, recentMark{markKey: markKey{r, r.Key(terms)}, s: x})
+		part = append(part, recentMark{markKey: markKey{r, r.Key(terms)}, mark: mark{x, r.Terms(terms)}})
 		return len(part) < batch || send()
 	})
 	if err == nil && known == nil && len(part) > 0 {

@@ -47,6 +47,8 @@
 //	<prefix>rule:<rule>      hash: id, fingerprint, since (unix ms of the rule's
 //	                         first match anywhere), done (a baseline was made)
 //	<prefix><rule>:<tuple>   kind(1) first(6) last(6) count(4) owner(8, claims)
+//	<prefix><rule>:term:<t>  nothing: it is there if a term by itself is in a
+//	                         tuple that was seen; of rules with several fields
 //
 // The prefix is "newterms:" unless the URL says otherwise. <rule> is 6
 // characters that stand for a rule's ID and fingerprint, so that a rule whose

@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"time"
+
+	"fluent-bit-newterms/detector/seen"
 )
 
 // Key stands for a tuple of a rule: the same on every node. It is not keyed
@@ -57,6 +59,30 @@ func (r *Rule) Key(terms []byte) (k Key) {
 	sum := sha256.Sum256(append(append(buf[:0], r.seed[:]...), terms...))
 	copy(k[:], sum[:])
 	return k
+}
+
+// Terms returns the keys of a tuple's terms, each by itself: whether one is
+// novel alone is asked of all nodes too. A rule with one field has none, since
+// its tuples are its terms.
+func (r *Rule) Terms(terms []byte) []Key {
+	list, err := seen.DecodeTerms(terms)
+	if err != nil || len(list) < 2 {
+		return nil
+	}
+	keys := make([]Key, len(list))
+	for i, val := range list {
+		b := append([]byte("term"), byte(i))
+		if b, err = seen.AppendAny(b, val); err != nil {
+			return nil // cannot be: it was decoded
+		}
+		keys[i] = r.Key(b)
+	}
+	return keys
+}
+
+// termName is a term's key on the server.
+func (r *Rule) termName(k Key) string {
+	return r.prefix + "term:" + base64.RawURLEncoding.EncodeToString(k[:])
 }
 
 // name is a tuple's key on the server.

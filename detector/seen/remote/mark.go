@@ -13,12 +13,15 @@ type markKey struct {
 }
 
 // mark is a tuple to be noted as seen. Count is what to add to the server's.
-type mark struct{ seen.Sighting }
+type mark struct {
+	seen.Sighting
+	terms []Key
+}
 
 type recentMark struct {
 	markKey
+	mark
 	at time.Time
-	s  seen.Sighting
 }
 
 // Mark notes that a tuple is seen, once the server can be reached: urgent ones,
@@ -31,7 +34,7 @@ func (s *Store) Mark(urgent bool, reqs ...Request) {
 	s.mu.Lock()
 	for i := range reqs {
 		r := &reqs[i]
-		s.queue(markKey{r.Rule, r.Key}, r.Sighting)
+		s.queue(markKey{r.Rule, r.Key}, mark{r.Sighting, r.Terms})
 	}
 	s.urgent = s.urgent || urgent
 	s.mu.Unlock()
@@ -41,18 +44,18 @@ func (s *Store) Mark(urgent bool, reqs ...Request) {
 }
 
 // queue adds a mark to those that wait. s.mu is held.
-func (s *Store) queue(k markKey, x seen.Sighting) {
+func (s *Store) queue(k markKey, x mark) {
 	old, ok := s.marks[k]
 	switch {
 	case ok:
-		x = seen.Sighting{First: min(x.First, old.First), Last: max(x.Last, old.Last), Count: x.Count + old.Count}
+		x.Sighting = seen.Sighting{First: min(x.First, old.First), Last: max(x.Last, old.Last), Count: x.Count + old.Count}
 	case len(s.marks) >= maxQueue:
 		// It is on this node's disk: everything there will be sent.
 		s.stats.Dropped++
 		s.resync = true
 		return
 	}
-	s.marks[k] = mark{x}
+	s.marks[k] = x
 }
 
 // take removes up to a batch of marks from the queue.
@@ -64,7 +67,7 @@ func (s *Store) take() []recentMark {
 		if len(out) == batch {
 			return out
 		}
-		out = append(out, recentMark{markKey: k, s: m.Sighting})
+		out = append(out, recentMark{markKey: k, mark: m})
 		delete(s.marks, k)
 	}
 	s.urgent = false
@@ -81,7 +84,7 @@ func (s *Store) flush() error {
 		if err := s.sendMarks(marks, true); err != nil {
 			s.mu.Lock()
 			for _, m := range marks {
-				s.queue(m.markKey, m.s)
+				s.queue(m.markKey, m.mark)
 			}
 			s.mu.Unlock()
 			return err
@@ -94,8 +97,12 @@ func (s *Store) flush() error {
 func (s *Store) sendMarks(marks []recentMark, remember bool) error {
 	calls := make([]call, len(marks))
 	for i, m := range marks {
-		f, l := clamp(m.s.First), clamp(m.s.Last)
-		calls[i] = call{markScript, m.rule.name(m.key), []any{f, l, m.s.Count, m.rule.ttl()}}
+		calls[i] = call{markScript, m.rule.name(m.key), []any{clamp(m.First), clamp(m.Last), m.Count, m.rule.ttl()}}
+	}
+	for _, m := range marks {
+		for _, k := range m.terms {
+			calls = append(calls, call{nil, m.rule.termName(k), []any{m.rule.ttl()}})
+		}
 	}
 	epoch, replies, err := s.send(s.quit, calls)
 	for _, reply := range replies {
@@ -114,7 +121,7 @@ func (s *Store) sendMarks(marks []recentMark, remember bool) error {
 	if remember {
 		s.forgetRecent(now)
 		for _, m := range marks {
-			m.at, m.s.Count = now, 0
+			m.at, m.Count = now, 0
 			s.recent = append(s.recent, m)
 		}
 	}

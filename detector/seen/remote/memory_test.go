@@ -48,6 +48,13 @@ func TestMemory(t *testing.T) {
 	each := float64(used()-before) / float64(n)
 	one := server.CLI("memory", "usage", r.name(reqs[0].Key))
 	t.Logf("%d tuples: %.0f bytes each by INFO, %s by MEMORY USAGE; claimed and marked in %s", n, each, one, time.Since(began).Round(time.Millisecond))
+	x := terms("ann", "curl")
+	full := Request{Rule: r, Key: r.Key(x), Terms: r.Terms(x)}
+	s.Mark(false, full)
+	if err := s.flush(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("a term: %s bytes by MEMORY USAGE", server.CLI("memory", "usage", r.termName(full.Terms[0])))
 	if each > 200 {
 		t.Errorf("a tuple takes %.0f bytes, want 200 at most", each)
 	}

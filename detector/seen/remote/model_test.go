@@ -86,7 +86,7 @@ func TestModel(t *testing.T) {
 			for range 1 + rng.IntN(4) {
 				name := fmt.Sprint("t", rng.IntN(5))
 				at := max(clock-rng.Int64N(3*hour)*rng.Int64N(2), 0)
-				reqs = append(reqs, Request{rules[i], rules[i].Key([]byte(name)), seen.Sighting{First: at, Last: at + rng.Int64N(1000), Count: 1 + rng.Uint32N(9)}})
+				reqs = append(reqs, Request{Rule: rules[i], Key: rules[i].Key([]byte(name)), Sighting: seen.Sighting{First: at, Last: at + rng.Int64N(1000), Count: 1 + rng.Uint32N(9)}})
 				names = append(names, name)
 			}
 			switch rng.IntN(5) {

@@ -108,6 +108,8 @@ type Answer struct {
 	Kind Kind
 	// Previous is what the server knew before: of Expired and Known.
 	Previous seen.Sighting
+	// Novel: bit i is set if no node has seen the request's term i.
+	Novel uint32
 	// Doubt: the server has lost its memory of late, and other nodes may not
 	// have sent it theirs yet: what it calls New may be known.
 	Doubt bool

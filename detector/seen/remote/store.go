@@ -130,6 +130,8 @@ func (s *Store) String() string { return s.config.String() }
 type Request struct {
 	Rule *Rule
 	Key  Key
+	// Terms are the keys of the tuple's terms, nil if they are of no interest.
+	Terms []Key
 	seen.Sighting
 }
 
@@ -176,16 +178,30 @@ func (s *Store) claim(ctx context.Context, reqs []Request, answers []Answer) err
 			s.owner, f, l, max(r.Count, 1), r.Rule.window, r.Rule.grain, s.config.claim.Milliseconds(), r.Rule.ttl(),
 		}}
 	}
+	for _, r := range reqs {
+		for _, k := range r.Terms {
+			calls = append(calls, call{key: r.Rule.termName(k)})
+		}
+	}
 	epoch, replies, err := s.send(ctx, calls)
 	if err != nil {
 		return s.failed(err)
 	}
 	s.arrived(epoch)
-	for i, reply := range replies {
+	terms := replies[len(reqs):]
+	for i, reply := range replies[:len(reqs)] {
 		a, e := parseAnswer(reply)
 		if re, ok := reply.(error); ok {
 			e = re
 		}
+		for k := range reqs[i].Terms {
+			if terms[k] == nil {
+				a.Novel |= 1 << k
+			} else if re, ok := terms[k].(error); ok {
+				e = re
+			}
+		}
+		terms = terms[len(reqs[i].Terms):]
 		if e != nil {
 			err = s.failed(e)
 			continue
@@ -235,15 +251,31 @@ func (s *Store) Baseline(r *Rule, b Baseline) (Baseline, error) {
 // errDown says that the circuit is open.
 var errDown = errors.New("the shared store is away")
 
-// call is one script to run on one key.
+// call is one script to run on one key; without a script, one key to read, or
+// to set for a time (in ms, 0 for ever) if there is an argument.
 type call struct {
 	script *redis.Script
 	key    string
 	args   []any
 }
 
+// queue adds the call to a pipeline. whole sends the script itself.
+func (c *call) queue(ctx context.Context, pipe redis.Pipeliner, whole bool) *redis.Cmd {
+	switch {
+	case c.script != nil && whole:
+		return c.script.Eval(ctx, pipe, []string{c.key}, c.args...)
+	case c.script != nil:
+		return c.script.EvalSha(ctx, pipe, []string{c.key}, c.args...)
+	case len(c.args) == 0:
+		return pipe.Do(ctx, "get", c.key)
+	case c.args[0] == int64(0):
+		return pipe.Do(ctx, "set", c.key, "")
+	}
+	return pipe.Do(ctx, "set", c.key, "", "px", c.args[0])
+}
+
 // send runs calls in one pipeline, behind a look at the epoch. Each reply is
-// what the script returned, or an error of the server. Scripts that the server
+// what the server returned, nil for nothing, or an error of its own. Scripts that the server
 // does not have yet are sent whole in a second round.
 func (s *Store) send(ctx context.Context, calls []call) (epoch string, replies []any, err error) {
 	replies = make([]any, len(calls))
@@ -277,12 +309,7 @@ func (s *Store) round(ctx context.Context, calls []call, todo []int, replies []a
 	get := pipe.Get(ctx, s.epochKey())
 	cmds := make([]*redis.Cmd, len(todo))
 	for k, i := range todo {
-		c := &calls[i]
-		if whole {
-			cmds[k] = c.script.Eval(ctx, pipe, []string{c.key}, c.args...)
-		} else {
-			cmds[k] = c.script.EvalSha(ctx, pipe, []string{c.key}, c.args...)
-		}
+		cmds[k] = calls[i].queue(ctx, pipe, whole)
 	}
 	_, failed := pipe.Exec(ctx)
 	s.count(began)
@@ -301,7 +328,9 @@ func (s *Store) round(ctx context.Context, calls []call, todo []int, replies []a
 		val, err := cmds[k].Result()
 		if err != nil {
 			check(err)
-			val = err
+			if val = err; errors.Is(err, redis.Nil) {
+				val = nil
+			}
 		}
 		replies[i] = val
 	}

@@ -101,6 +101,50 @@ func TestClaims(t *testing.T) {
 	eventually(t, "the claim to expire", func() bool { return ask(a, ra, "x", at+3*day.Milliseconds()).Kind == New })
 }
 
+// terms writes strings as terms.
+func terms(values ...string) (b []byte) {
+	for _, s := range values {
+		b, _ = seen.AppendAny(b, s)
+	}
+	return b
+}
+
+// TestTerms asks which terms of a tuple are new by themselves, to all nodes.
+func TestTerms(t *testing.T) {
+	server := redisserver.Start(t)
+	a, b := open(t, "redis://"+server.Addr, Options{}), open(t, "redis://"+server.Addr, Options{})
+	ask := func(s *Store, id string, values ...string) (Request, Answer) {
+		r := s.NewRule(id, "f", day)
+		x := terms(values...)
+		req := Request{Rule: r, Key: r.Key(x), Terms: r.Terms(x), Sighting: seen.Sighting{First: 1000, Last: 1000, Count: 1}}
+		return req, s.Claim([]Request{req})[0]
+	}
+	req, got := ask(a, "rule", "ann", "curl")
+	if got.Kind != New || got.Novel != 0b11 {
+		t.Errorf("the first tuple: %+v, want both terms novel", got)
+	}
+	a.Mark(true, req)
+	seenAt(t, server, req.Rule, string(terms("ann", "curl")))
+	for _, test := range []struct {
+		id     string
+		values []string
+		want   uint32
+	}{
+		{"rule", []string{"ann", "kubectl"}, 0b10},
+		{"rule", []string{"bob", "curl"}, 0b01},
+		{"rule", []string{"curl", "ann"}, 0b11},
+		{"other", []string{"ann", "curl"}, 0b11},
+		{"rule", []string{"ann"}, 0},
+	} {
+		if _, got := ask(b, test.id, test.values...); got.Kind != New || got.Novel != test.want {
+			t.Errorf("%s %q: %+v, want novel %b", test.id, test.values, got, test.want)
+		}
+	}
+	if got := server.CLI("pttl", req.Rule.termName(req.Terms[0])); len(got) != 8 {
+		t.Errorf("a term expires in %s ms, want about a day", got)
+	}
+}
+
 // TestExpiry looks at what the server does with keys: claims expire soon,
 // tuples after window and two grains, those of an endless window never.
 func TestExpiry(t *testing.T) {
