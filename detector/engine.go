@@ -244,11 +244,7 @@ func (e *Engine) Tick() (notes []string) {
 		}
 	}
 	e.mu.Lock()
-	now := e.opts.Clock().UnixMilli()
-	if e.opts.EventTime {
-		now = e.now
-	}
-	alerts := e.due(now, false)
+	alerts := e.due(e.clock(), false)
 	ticket := e.handOver(alerts)
 	e.mu.Unlock()
 	if len(alerts) > 0 {
@@ -260,13 +256,17 @@ func (e *Engine) Tick() (notes []string) {
 // Finish raises all summaries that are still to come: at the end of a replay.
 func (e *Engine) Finish() (owed error) {
 	e.mu.Lock()
-	now := e.now
-	if !e.opts.EventTime {
-		now = e.opts.Clock().UnixMilli()
-	}
-	ticket := e.handOver(e.due(now, true))
+	ticket := e.handOver(e.due(e.clock(), true))
 	e.mu.Unlock()
 	return e.wait(ticket)
+}
+
+// clock returns the time by which intervals are counted. The lock is held.
+func (e *Engine) clock() int64 {
+	if e.opts.EventTime {
+		return e.now
+	}
+	return e.opts.Clock().UnixMilli()
 }
 
 func (e *Engine) wait(t seen.Ticket) error {

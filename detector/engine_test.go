@@ -342,3 +342,48 @@ func FuzzChunk(f *testing.F) {
 		}
 	})
 }
+
+// TestTick: the summary of an interval comes when the clock says so, without
+// any more events.
+func TestTick(t *testing.T) {
+	now := time.UnixMilli(1_800_000_000_000)
+	var kinds []string
+	e := newTestEngine(t, EngineOptions{Clock: func() time.Time { return now }, MaxAlerts: 1, Alert: func(a *Alert) {
+		kinds = append(kinds, fmt.Sprint(alert.Find(decoded(t, a.Body), "newterms.summary")))
+	}}, []*rule.Rule{inlineRule(t, nil)}, seen.OpenMemory(seen.Options{}))
+	if owed, err := e.Chunk("kube", chunkOf(now, "a", "b", "c")); owed != nil || err != nil {
+		t.Fatal(owed, err)
+	}
+	e.Tick()
+	now = now.Add(5 * time.Minute)
+	e.Tick()
+	e.Tick()
+	if got := fmt.Sprint(kinds); got != "[<nil> limit]" {
+		t.Errorf("got %s, want an alert and one summary", got)
+	}
+	if c := e.Counts(); c.Held.Load() != 2 || c.Summaries.Load() != 1 {
+		t.Errorf("%d held, %d summaries", c.Held.Load(), c.Summaries.Load())
+	}
+}
+
+// TestFarewell: a rule that goes sums up what it still holds.
+func TestFarewell(t *testing.T) {
+	for name, rules := range map[string][]*rule.Rule{
+		"removed": {inlineRule(t, func(r *rule.Rule) { r.ID = "other" })},
+		"changed": {inlineRule(t, func(r *rule.Rule) { r.Terms = []string{"event.dataset"} })},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var counts []string
+			e := newTestEngine(t, EngineOptions{MaxAlerts: 1, Alert: func(a *Alert) {
+				counts = append(counts, fmt.Sprint(alert.Find(decoded(t, a.Body), "newterms.summary"), alert.Find(decoded(t, a.Body), "newterms.count")))
+			}}, []*rule.Rule{inlineRule(t, nil)}, seen.OpenMemory(seen.Options{}))
+			feed(t, e, [][]byte{hostLine(1, "a", "h"), hostLine(1, "b", "h"), hostLine(1, "c", "h")}, 0, 3)
+			if _, err := e.SetRules(rules); err != nil {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprint(counts); got != "[<nil>1 limit2]" {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+}

@@ -59,7 +59,9 @@ func (e *Engine) SetRules(rules []*rule.Rule) (notes []string, err error) {
 		if l == nil {
 			l = e.kept(r)
 		}
-		if l.except == nil && (len(r.Exceptions) > 0 || l.state.Meta.Excepted) {
+		// One that runs has it already if it ever needed it.
+		had := made[i] != nil && l.state.Meta.Excepted
+		if l.except == nil && (had || len(r.Exceptions) > 0) {
 			if shadows[i], err = e.shadow(r); err != nil {
 				return notes, fmt.Errorf("rule %s (%s): %w", r.Name, r.ID, err)
 			}
@@ -70,16 +72,34 @@ func (e *Engine) SetRules(rules []*rule.Rule) (notes []string, err error) {
 	defer e.gen.Unlock()
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	before := e.live
 	e.live = make(map[string]*liveRule, len(rules))
 	for i, c := range set.rules {
 		e.adapt(c, shadows[i])
 		e.live[c.rule.ID] = c.liveRule
 	}
 	e.set.Store(set)
-	if !e.batch.Empty() {
-		e.store.Enqueue(&e.batch)
-	}
+	e.handOver(e.farewell(before))
 	return notes, nil
+}
+
+// farewell makes the summaries that rules which run no more still owe: nobody
+// would ask them later. The lock is held.
+func (e *Engine) farewell(before map[string]*liveRule) (alerts []*Alert) {
+	now := e.clock()
+	for id, l := range before {
+		if e.live[id] == l {
+			continue
+		}
+		for _, s := range l.gov.Due(now, true) {
+			alerts = append(alerts, e.summary(l, &s, now))
+		}
+		if l.gov.Changed() {
+			l.state.Meta = l.meta()
+			e.batch.SetMeta(l.state.Num, l.state.Meta)
+		}
+	}
+	return alerts
 }
 
 // kept returns the running half that a rule takes over from before, nil if it

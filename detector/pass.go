@@ -102,6 +102,9 @@ func (p *pass) begin(now time.Time) {
 	p.newest, p.lastTime, p.combos = 0, 0, 0
 	p.tag, p.ticket = "", seen.Ticket{}
 	p.counts = passCounts{}
+	if len(p.exceptions) > maxSets {
+		clear(p.exceptions)
+	}
 	p.empty()
 }
 

@@ -38,7 +38,8 @@ type Summary struct {
 
 // SummaryDocument makes the record of a summary. One of tuples over the limit
 // is a signal like the alerts that it stands for; one of what was learned
-// tells a state.
+// tells a state. newterms.terms holds the terms as they are, numbers as numbers:
+// an index maps it as a keyword.
 //
 // One of suppressed alerts is an update: it has the uuid of the alert that
 // left first, and what there is to say once the period is over, the count
