@@ -70,13 +70,19 @@ function showRule(i) {
   if (data.start) ruleChart = noveltyOf(box, r.novelty, data.start, data.end, data.step, 150, false);
 }
 
+// bar makes a bar of a part of the width.
+function bar(part) {
+  const b = el('span', { class: 'bar', 'aria-hidden': 'true' });
+  b.style.width = 100 * part + '%';
+  return b;
+}
+
 function memory() {
   byId('fields').replaceChildren(...data.fields.map((f) => {
     const most = f.values.length ? f.values[0].tuples : 1;
     return el('div', { class: 'card' }, el('h3', {}, 'By ', el('code', {}, f.name)),
-      el('ol', { class: 'share' }, ...f.values.map((v) => el('li', {},
-        el('meter', { min: 0, max: most, value: v.tuples, 'aria-hidden': 'true' }),
-        el('span', {}, v.text === '' ? '""' : v.text), el('span', { class: 'n' }, count(v.tuples, 'tuple'))))),
+      el('ol', { class: 'share' }, ...f.values.map((v) => el('li', {}, bar(v.tuples / most),
+        el('span', { class: 'text' }, v.text === '' ? '""' : v.text), el('span', { class: 'n' }, count(v.tuples, 'tuple'))))),
       el('p', { class: 'quiet' }, f.others ? 'and ' + count(f.others, 'other value') : ''));
   }));
 }
@@ -116,14 +122,15 @@ function route() {
 
 function theme() {
   const dark = matchMedia('(prefers-color-scheme: dark)');
-  dark.addEventListener('change', drawAll);
+  dark.addEventListener('change', () => drawAll());
   byId('theme').addEventListener('click', () => {
     const now = document.documentElement.dataset.theme || (dark.matches ? 'dark' : 'light');
     document.documentElement.dataset.theme = now === 'dark' ? 'light' : 'dark';
     drawAll();
   });
-  addEventListener('beforeprint', drawAll);
-  addEventListener('afterprint', drawAll);
+  // Paper is narrower than the screen, and how narrow is not known before.
+  addEventListener('beforeprint', () => drawAll(600));
+  addEventListener('afterprint', () => drawAll());
 }
 
 function start() {

@@ -11,16 +11,17 @@ function chart(box, make) {
   return c;
 }
 
-function draw(c, always) {
-  const width = Math.floor(c.box.clientWidth);
+function draw(c, always, most) {
+  const width = Math.min(Math.floor(c.box.clientWidth), most || Infinity);
   if (!width || (!always && width === c.width)) return;
   c.width = width;
   if (c.plot) c.plot.destroy();
   c.plot = c.make(width);
 }
 
-function drawAll() {
-  for (const c of charts) draw(c, true);
+// drawAll draws all charts anew, at most so wide.
+function drawAll(most) {
+  for (const c of charts) draw(c, true, most);
 }
 
 // forget lets go of a chart whose element leaves the page.
