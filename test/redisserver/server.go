@@ -135,14 +135,15 @@ func (s *Server) CLI(args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// StartCluster runs a Cluster of n masters.
-func StartCluster(t testing.TB, n int) []*Server {
+// StartCluster runs a Cluster of n masters, with further lines of configuration.
+func StartCluster(t testing.TB, n int, config ...string) []*Server {
 	t.Helper()
 	servers := make([]*Server, n)
 	addrs := make([]string, n)
 	for i := range servers {
-		servers[i] = Start(t, "cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-node-timeout 2000",
-			"cluster-port "+FreePort(t))
+		servers[i] = Start(t, append([]string{
+			"cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-node-timeout 2000", "cluster-port " + FreePort(t),
+		}, config...)...)
 		addrs[i] = servers[i].Addr
 	}
 	args := append([]string{"--cluster", "create"}, addrs...)

@@ -46,6 +46,8 @@ func TestServers(t *testing.T) {
 			t.Errorf("baseline %+v, %v", since, err)
 		}
 	}
+	// What the documentation says that a user needs.
+	const acl = "user nodes on >s3cret/p@ss resetkeys ~newterms:* resetchannels -@all +@connection +get +set +pttl +eval +evalsha +hget +hset"
 	t.Run("database", func(t *testing.T) {
 		server := redisserver.Start(t)
 		try(t, "redis://"+server.Addr+"/7")
@@ -54,8 +56,8 @@ func TestServers(t *testing.T) {
 		}
 	})
 	t.Run("cluster", func(t *testing.T) {
-		servers := redisserver.StartCluster(t, 3)
-		try(t, "redis+cluster://"+servers[2].Addr+","+servers[0].Addr+"?timeout=1s")
+		servers := redisserver.StartCluster(t, 3, acl+" +cluster|slots")
+		try(t, "redis+cluster://nodes:s3cret%2Fp%40ss@"+servers[2].Addr+","+servers[0].Addr+"?timeout=1s")
 		for _, s := range servers {
 			var n int
 			if fmt.Sscan(s.CLI("dbsize"), &n); n < 400 {
@@ -63,7 +65,6 @@ func TestServers(t *testing.T) {
 			}
 		}
 	})
-	const acl = "user nodes on >s3cret/p@ss resetkeys ~newterms:* resetchannels -@all +@connection +get +set +pttl +eval +evalsha +hget +hset"
 	t.Run("user", func(t *testing.T) {
 		server := redisserver.Start(t, "user default off", acl)
 		try(t, "redis://nodes:s3cret%2Fp%40ss@"+server.Addr)

@@ -387,7 +387,7 @@ func (s *Store) explain(err error) string {
 	case strings.HasPrefix(text, "OOM"):
 		return "its memory is full and its maxmemory-policy is noeviction: give it more, or set volatile-lru"
 	case strings.HasPrefix(text, "NOPERM"):
-		return "its user may not do what is needed: +@connection +get +set +pttl +eval +evalsha +hget +hset on the keys " + s.config.prefix + "* (" + text + ")"
+		return "its user may not do what is needed: +@connection +get +set +pttl +eval +evalsha +hget +hset, and +cluster|slots in a Cluster, on the keys " + s.config.prefix + "* (" + text + ")"
 	case strings.HasPrefix(text, "NOAUTH"), strings.Contains(text, "WRONGPASS"):
 		return "it refuses the user or password of the URL (" + text + ")"
 	}
