@@ -28,6 +28,9 @@ type delivery struct {
 	acks    []uint64
 	dropped uint64 // matching records that there was no room for
 
+	shed      uint64 // what the outbox had dropped when forget last looked
+	forgotten int    // alerts that prune has to report
+
 	begun    bool          // begin was called
 	closing  bool          // close was called: what fails now is not tried again
 	released bool          // nothing more comes to the outlets
@@ -106,6 +109,7 @@ func (d *delivery) release(ctx context.Context) {
 		for _, a := range alerts {
 			d.route(a)
 		}
+		d.forget()
 		d.mu.Unlock()
 		d.wake.Broadcast()
 	}
@@ -163,30 +167,40 @@ func (d *delivery) route(a *Alert) {
 }
 
 // prune forgets the alerts that the outbox had to drop: it is bounded, and so
-// must be what waits here. It returns how many they were.
+// must be what waits here. It returns how many were forgotten since it last
+// did.
 func (d *delivery) prune() int {
-	kept, last := make(map[uint64]bool), uint64(0)
-	_ = d.store.Outbox(func(e seen.OutboxEntry) error { // nothing fails in it
-		kept[e.ID], last = true, e.ID
-		return nil
-	})
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	gone := func(a *Alert) bool { return !a.Matched && a.ID <= last && !kept[a.ID] }
-	forgotten := make(map[uint64]bool)
+	d.forget()
+	n := d.forgotten
+	d.forgotten = 0
+	return n
+}
+
+// forget is prune without a report. The lock is held, so that whatever waits
+// here has been in the store before the store is asked.
+func (d *delivery) forget() {
+	n := d.store.Stats().Dropped
+	if n == d.shed {
+		return
+	}
+	d.shed = n
+	held := d.store.Held()
+	gone := make(map[uint64]bool)
 	note := func(a *Alert) bool {
-		if gone(a) {
-			forgotten[a.ID] = true
-			return true
+		if a.Matched || held[a.ID] {
+			return false
 		}
-		return false
+		gone[a.ID] = true
+		return true
 	}
 	d.queue = slices.DeleteFunc(d.queue, note)
 	d.strays = slices.DeleteFunc(d.strays, note)
 	for _, o := range d.outlets {
 		o.queue = slices.DeleteFunc(o.queue, func(p *parcel) bool { return note(p.alert) })
 	}
-	return len(forgotten)
+	d.forgotten += len(gone)
 }
 
 // addInput makes an alerts input an outlet. Alerts that had nowhere to go are

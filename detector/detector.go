@@ -32,8 +32,7 @@ type Detector struct {
 
 	files   *watch
 	reloads reloadCounts
-	shed    uint64 // alerts that the full outbox has dropped, as far as told
-	lost    uint64 // matching records dropped, likewise
+	lost    uint64 // matching records dropped, as far as told
 
 	reserved string // the state's path, as the hub has it
 	stop     chan struct{}
@@ -378,13 +377,8 @@ func (d *Detector) once() {
 
 // dropped has the delivery forget what the outbox had to drop, and says so.
 func (d *Detector) dropped() {
-	alerts := 0
-	if n := d.store.Stats().Dropped; n != d.shed {
-		d.shed = n
-		alerts = d.delivery.prune()
-	}
 	lost := d.delivery.lost()
-	d.notes.shed(alerts, lost-d.lost)
+	d.notes.shed(d.delivery.prune(), lost-d.lost)
 	d.lost = lost
 }
 

@@ -145,3 +145,16 @@ func (s *Store) Undelivered(after uint64, n int, dst []OutboxEntry) []OutboxEntr
 	defer s.mu.Unlock()
 	return s.outbox.after(after, n, dst)
 }
+
+// Held returns the IDs of the undelivered alerts.
+func (s *Store) Held() map[uint64]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held := make(map[uint64]bool, s.outbox.live)
+	for i := range s.outbox.entries {
+		if id := s.outbox.entries[i].ID; id != 0 {
+			held[id] = true
+		}
+	}
+	return held
+}
