@@ -63,26 +63,40 @@ func (d *Detector) closeShared() {
 	}
 }
 
-// known gives yield all tuples that are on this node's disk.
+// known gives yield the tuples that are on this node's disk and inside their
+// windows, as seen from the rule's latest sighting.
 func (d *Detector) known(yield func(r *remote.Rule, terms []byte, s seen.Sighting) bool) error {
 	snap, _, err := seen.Inspect(d.config.StatePath)
 	if err != nil {
 		return err
 	}
 	defer snap.Close()
-	enough := errors.New("enough")
+	fingerprints := make(map[string]string) // of the rules on disk
+	for _, r := range snap.Rules() {
+		fingerprints[r.ID] = r.Fingerprint
+	}
 	for _, c := range d.engine.set.Load().rules {
+		if fingerprints[c.rule.ID] != c.shared.Fingerprint {
+			continue // it is about to be written, and is empty
+		}
+		var tuples []seen.Tuple
+		newest := int64(0)
 		err := snap.Tuples(c.rule.ID, func(t seen.Tuple) error {
-			if !yield(c.shared, t.Raw, t.Sighting) {
-				return enough
-			}
+			newest = max(newest, t.Last)
+			tuples = append(tuples, t)
 			return nil
 		})
-		if errors.Is(err, enough) {
-			return nil
-		}
 		if err != nil {
 			return err
+		}
+		for i := range tuples {
+			t := &tuples[i]
+			if c.window > 0 && newest-t.Last > c.window {
+				continue
+			}
+			if !yield(c.shared, t.Raw, t.Sighting) {
+				return nil
+			}
 		}
 	}
 	return nil
