@@ -29,7 +29,7 @@ func (e *Engine) judge(p *pass) {
 	defer e.mu.Unlock()
 	var alerts []*Alert
 	for i := range p.fold.tuples {
-		alerts = e.one(p, &p.fold.tuples[i], alerts)
+		alerts = e.guarded(p, &p.fold.tuples[i], alerts)
 	}
 	e.now = max(e.now, p.newest)
 	ticket := e.handOver(alerts)
@@ -39,6 +39,19 @@ func (e *Engine) judge(p *pass) {
 	if e.sharing != nil {
 		e.sharing.decisions(ticket)
 	}
+}
+
+// guarded is one, whose panic must not cost an alert: the tuple may be
+// remembered by then, so that the chunk, tried again, would find it known.
+func (e *Engine) guarded(p *pass, t *tuple, alerts []*Alert) (out []*Alert) {
+	defer func() {
+		if why := recover(); why != nil {
+			c := p.set.rules[t.rule]
+			t.alerted = true
+			out = append(alerts, e.entry(c.liveRule, &c.info, p, t, func() map[string]any { panic(why) }))
+		}
+	}()
+	return e.one(p, t, alerts)
 }
 
 // one decides about one tuple.

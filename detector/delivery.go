@@ -29,6 +29,7 @@ type delivery struct {
 	dropped uint64 // matching records that there was no room for
 
 	shed      uint64 // what the outbox had dropped when forget last looked
+	added     bool   // since then; what was added may have been dropped before
 	forgotten int    // alerts that prune has to report
 
 	begun    bool          // begin was called
@@ -84,7 +85,7 @@ func (d *delivery) add(a *Alert) {
 	if a.since = time.Now(); !a.stored && !a.Matched {
 		a.since = time.UnixMilli(a.Time) // of an earlier process: at the latest since then
 	}
-	d.queue = append(d.queue, a)
+	d.queue, d.added = append(d.queue, a), true
 	d.wake.Broadcast()
 }
 
@@ -182,10 +183,10 @@ func (d *delivery) prune() int {
 // here has been in the store before the store is asked.
 func (d *delivery) forget() {
 	n := d.store.Stats().Dropped
-	if n == d.shed {
+	if n == d.shed && (n == 0 || !d.added) {
 		return
 	}
-	d.shed = n
+	d.shed, d.added = n, false
 	held := d.store.Held()
 	gone := make(map[uint64]bool)
 	note := func(a *Alert) bool {

@@ -176,7 +176,8 @@ func (e *Engine) read(tag string, chunk []byte) (seen.Ticket, error) {
 }
 
 // Batch takes events as lines of JSON, many at a time. Rules cannot change
-// before its End.
+// before its End. The tag is given to End: alerts that had to be decided on
+// before, because the batch holds very much, are without.
 type Batch struct {
 	e *Engine
 	p *pass

@@ -224,9 +224,34 @@ func TestUnreadableDocument(t *testing.T) {
 	if body == nil || fmt.Sprint(body["kibana.alert.new_terms"]) != "[a]" || !strings.Contains(fmt.Sprint(body["error.message"]), "decode") {
 		t.Errorf("alert %v", body)
 	}
-	text := encoded(&alert.Rule{ID: "r"}, func() map[string]any { panic("oh") })
-	if doc := decoded(t, text); doc["kibana.alert.rule.rule_id"] != "r" || !strings.Contains(fmt.Sprint(doc["error.message"]), "oh") {
-		t.Errorf("%s", text)
+}
+
+// TestPanicInDecision: a bug on the way from a tuple to its alert costs neither
+// the alert nor the lock.
+func TestPanicInDecision(t *testing.T) {
+	var bodies []map[string]any
+	e := newTestEngine(t, EngineOptions{Clock: time.Now, Alert: func(a *Alert) { bodies = append(bodies, decoded(t, a.Body)) },
+		Source: func(int) map[string]any { panic("in the document") }},
+		[]*rule.Rule{inlineRule(t, nil)}, seen.OpenMemory(seen.Options{}))
+	flush := func(user string) {
+		if owed, err := e.Chunk("kube", chunkOf(time.Now(), user)); owed != nil || err != nil {
+			t.Fatal(owed, err)
+		}
+	}
+	flush("a")
+	memory := e.live["test"].memory
+	e.live["test"].memory = nil
+	flush("b")
+	e.live["test"].memory = memory
+	if len(bodies) != 2 {
+		t.Fatalf("%d alerts, want 2", len(bodies))
+	}
+	for i, want := range []string{"[a] in the document", "[b] nil pointer"} {
+		terms, why, _ := strings.Cut(want, " ")
+		b := bodies[i]
+		if fmt.Sprint(b["kibana.alert.new_terms"]) != terms || b["kibana.alert.uuid"] == nil || !strings.Contains(fmt.Sprint(b["error.message"]), why) {
+			t.Errorf("alert %d is %v, want %s", i+1, b, want)
+		}
 	}
 }
 

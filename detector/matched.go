@@ -71,7 +71,7 @@ func (e *Engine) passMatch(p *pass, t *tuple, h hit, f *alert.Finding) {
 	f.Terms, _ = seen.DecodeTerms(p.fold.terms(t))
 	f.Tag, f.Instance = p.tag, e.opts.Instance
 	x := &finding{p: p, c: c, t: &tuple{ref: h.ref}}
-	a := e.entry(c.liveRule, &c.info, p, &tuple{at: h.ms}, func() map[string]any {
+	a := e.entry(c.liveRule, &c.info, p, &tuple{rule: t.rule, at: h.ms, off: t.off, n: t.n}, func() map[string]any {
 		return e.sourced(alert.MatchedDocument(e.document(x), &c.info, f), p.refs[h.ref].Record)
 	})
 	a.Matched = true

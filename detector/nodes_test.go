@@ -225,6 +225,12 @@ func TestNodes(t *testing.T) {
 	}
 	for _, n := range nodes {
 		n.close()
+		if n.host.logged("shared store") {
+			t.Errorf("trouble with the store is logged, where there is none: %q", n.host.lines)
+		}
+		if n.host.value("store_up") != 1 || n.host.value("local_alerts_total") != 0 {
+			t.Errorf("store_up %v, local_alerts_total %v", n.host.value("store_up"), n.host.value("local_alerts_total"))
+		}
 	}
 	together(t, nodes, want, false)
 }

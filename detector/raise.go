@@ -107,29 +107,39 @@ func (e *Engine) entry(l *liveRule, shown *alert.Rule, p *pass, t *tuple, build 
 	}
 	return &Alert{RuleName: l.info.Name, OutboxEntry: seen.OutboxEntry{
 		Rule: l.info.ID, Severity: severityRank(shown.Severity), Time: t.at,
-		Tag: expandTag(e.opts.AlertTag, l.info.ID, shown.Severity, tag), Body: encoded(shown, build),
+		Tag: expandTag(e.opts.AlertTag, l.info.ID, shown.Severity, tag), Body: encoded(build, func(why any) map[string]any {
+			return plain(shown, p, t, why)
+		}),
 	}}
 }
 
-// encoded returns a document as JSON. Whatever goes wrong, there is a record:
-// its tuple is remembered already.
-func encoded(r *alert.Rule, build func() map[string]any) (text []byte) {
-	plain := func(why any) []byte {
-		text, _ := alert.Encode(map[string]any{
-			"event": map[string]any{"kind": "signal"}, "kibana.alert.rule.rule_id": r.ID,
-			"kibana.alert.rule.name": r.Name, "kibana.alert.severity": r.Severity,
-			"error.message": fmt.Sprint("the alert cannot be shown in full: ", why),
-		})
-		return text
+// plain is the document of an alert that cannot be shown in full.
+func plain(r *alert.Rule, p *pass, t *tuple, why any) map[string]any {
+	doc := map[string]any{
+		"event": map[string]any{"kind": "signal"}, "kibana.alert.rule.rule_id": r.ID,
+		"kibana.alert.rule.name": r.Name, "kibana.alert.severity": r.Severity,
+		"error.message": fmt.Sprint("the alert cannot be shown in full: ", why),
 	}
+	if p != nil {
+		terms, at := p.fold.terms(t), time.UnixMilli(t.at)
+		doc["kibana.alert.uuid"] = alert.UUID(r.ID, terms, at, p.set.rules[t.rule].rule.Window)
+		doc["kibana.alert.original_time"] = alert.Timestamp(at)
+		doc["kibana.alert.new_terms"], _ = seen.DecodeTerms(terms) // nothing of them is better than no alert
+	}
+	return doc
+}
+
+// encoded returns the document that build makes as JSON. Whatever goes wrong,
+// there is a record, the one that plain makes: its tuple is remembered already.
+func encoded(build func() map[string]any, plain func(why any) map[string]any) (text []byte) {
 	defer func() {
 		if why := recover(); why != nil {
-			text = plain(why)
+			text, _ = alert.Encode(plain(why))
 		}
 	}()
 	text, err := alert.Encode(build())
 	if err != nil {
-		return plain(err)
+		text, _ = alert.Encode(plain(err))
 	}
 	return text
 }
