@@ -12,10 +12,10 @@ GOFILES := $(shell find detector plugin -name '*.go' -o -name '*.c' -o -name '*.
 RACE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint demo chaos fuzz clean
+.PHONY: help build build-amd64 build-arm64 test lint demo chaos fuzz clean
 
 help: ## what make can do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: $(SO) $(CMD) ## build/out_newterms.so (the plugin) and build/newterms (the command)
 
@@ -25,6 +25,21 @@ $(SO): $(GOFILES)
 
 $(CMD): $(GOFILES)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o $@ ./detector/cmd/newterms
+
+# Each architecture's compiler by its full name, which Debian has for its own
+# architecture as well as for others (gcc-aarch64-linux-gnu).
+build-amd64: $(BUILD)/amd64/out_newterms.so $(BUILD)/amd64/newterms ## build/amd64: both, with x86_64-linux-gnu-gcc
+build-arm64: $(BUILD)/arm64/out_newterms.so $(BUILD)/arm64/newterms ## build/arm64: both, with aarch64-linux-gnu-gcc
+
+$(BUILD)/amd64/%: CROSS_CC := x86_64-linux-gnu-gcc
+$(BUILD)/arm64/%: CROSS_CC := aarch64-linux-gnu-gcc
+
+$(BUILD)/%/out_newterms.so: $(GOFILES)
+	CGO_ENABLED=1 GOOS=linux GOARCH=$* CC=$(CROSS_CC) $(GO) build -trimpath -buildmode=c-shared -ldflags='-s -w' -o $@ ./plugin
+	@rm -f $(BUILD)/$*/out_newterms.h
+
+$(BUILD)/%/newterms: $(GOFILES)
+	CGO_ENABLED=0 GOOS=linux GOARCH=$* $(GO) build -trimpath -ldflags='-s -w' -o $@ ./detector/cmd/newterms
 
 $(HOST): $(wildcard test/host/*.c test/host/*.h)
 	@mkdir -p $(BUILD)
