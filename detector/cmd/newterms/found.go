@@ -16,7 +16,6 @@ type found struct {
 	RuleID   string `json:"kibana.alert.rule.rule_id"`
 	Rule     string `json:"kibana.alert.rule.name"`
 	Severity string `json:"kibana.alert.severity"`
-	Risk     int    `json:"kibana.alert.risk_score"`
 	Terms    []any  `json:"kibana.alert.new_terms"`
 	UUID     string `json:"kibana.alert.uuid"`
 	Own      struct {
@@ -30,14 +29,21 @@ type found struct {
 		File        string   `json:"file"`
 		Line        int      `json:"line"`
 
-		Summary string  `json:"summary"` // limit or learned; "" for an alert
-		Count   uint64  `json:"count"`   // of the tuples of a summary
+		Summary string  `json:"summary"` // what a summary is of; "" for an alert
+		Count   uint64  `json:"count"`   // of the tuples of a summary, the sightings of an alert
 		Listed  [][]any `json:"terms"`
 	} `json:"newterms"`
 
 	Time time.Time `json:"-"` // of the event, UTC
 	Body []byte    `json:"-"` // the whole alert
 }
+
+// Kinds of summaries.
+const (
+	ofLimit      = "limit"
+	ofLearned    = "learned"
+	ofSuppressed = "suppressed"
+)
 
 // read reads an alert. What it lacks stays empty: an alert that could not be
 // written whole still has its rule.

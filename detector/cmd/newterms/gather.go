@@ -74,12 +74,12 @@ func (g *gatherer) alert(f *found) {
 	i := g.rule(report.Rule{ID: f.RuleID, Name: f.Rule, Severity: f.Severity, Fields: f.Own.Fields})
 	r := &g.d.Rules[i]
 	switch f.Own.Summary {
-	case "learned":
-		return
 	case "":
 		r.Alerts++
-	default:
+	case ofLimit:
 		r.Held += f.Own.Count
+	default:
+		return // what was learned or suppressed is no alert of its own
 	}
 	g.cover(f.Time.UnixMilli())
 	if len(g.d.Alerts) >= g.most {

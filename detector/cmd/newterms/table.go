@@ -192,10 +192,14 @@ func (t *table) fit(s string) string {
 func because(f *found) string {
 	own := &f.Own
 	switch {
-	case own.Summary == "learned":
+	case own.Summary == ofLearned:
 		return plural(own.Count, "tuple") + " learned"
+	case own.Summary == ofSuppressed:
+		return plural(own.Count, "further alert") + " of its group"
 	case own.Summary != "":
 		return plural(own.Count, "new tuple") + " over the limit of alerts"
+	case own.Verdict == "missing":
+		return "a field is missing"
 	case own.Verdict == "expired":
 		day, _, _ := strings.Cut(own.LastSeen, "T")
 		return "last seen " + day + ", longer ago than " + own.Window

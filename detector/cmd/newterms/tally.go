@@ -32,7 +32,7 @@ func (t *tally) add(f *found) {
 	switch f.Own.Summary {
 	case "":
 		r.alerts++
-	case "limit":
+	case ofLimit:
 		r.held += f.Own.Count
 	}
 }
@@ -40,23 +40,28 @@ func (t *tally) add(f *found) {
 // write says in a few lines what a replay found.
 func (t *tally) write(w io.Writer, c *detector.Counts, rules int) {
 	fmt.Fprintf(w, "%s of %s", plural(c.Alerts.Load(), "alert"), plural(rules, "rule"))
-	if n := c.Matched.Load(); n != 1 {
-		fmt.Fprintf(w, "; %s matches", thousands(n))
-	} else {
-		fmt.Fprint(w, "; 1 match")
-	}
 	for _, part := range []struct {
-		n    uint64
-		what string
+		n           uint64
+		noun, nouns string
+		what        string
+		always      bool
 	}{
-		{c.Learned.Load(), "tuples only learned"},
-		{c.Held.Load(), "tuples over the limit, in summaries"},
-		{c.EvictedInsideWin.Load(), "tuples forgotten inside their window: raise --max-terms"},
-		{c.Truncated.Load(), "combinations not looked at"},
+		{c.Matched.Load(), "match", "matches", "", true},
+		{c.Excepted.Load(), "match", "matches", " under an exception", false},
+		{c.Learned.Load(), "tuple", "tuples", " only learned", false},
+		{c.Held.Load(), "tuple", "tuples", " over the limit, in summaries", false},
+		{c.Suppressed.Load(), "alert", "alerts", " suppressed, in summaries", false},
+		{c.EvictedInsideWin.Load(), "tuple", "tuples", " forgotten inside the window: raise --max-terms", false},
+		{c.Truncated.Load(), "combination", "combinations", " not looked at", false},
 	} {
-		if part.n > 0 {
-			fmt.Fprintf(w, "; %s %s", thousands(part.n), part.what)
+		if part.n == 0 && !part.always {
+			continue
 		}
+		noun := part.nouns
+		if part.n == 1 {
+			noun = part.noun
+		}
+		fmt.Fprintf(w, "; %s %s%s", thousands(part.n), noun, part.what)
 	}
 	fmt.Fprintln(w)
 	list := make([]*ruleTally, 0, len(t.rules))
