@@ -151,7 +151,7 @@ func (in *Input) next(d *delivery) (list []sent) {
 			continue
 		}
 		o.settle(in.ranUntil())
-		if parcels := o.take(maxBatch, maxCollect-len(in.buf)); len(parcels) > 0 {
+		if parcels := o.take(len(o.queue), maxCollect-len(in.buf)); len(parcels) > 0 {
 			list = append(list, sent{o, parcels})
 		}
 	}
