@@ -13,7 +13,7 @@ func TestPointed(t *testing.T) {
 	for _, c := range []struct{ name, query, want string }{
 		{"at the end", "a: (b", "a: (b\n       ^"},
 		{"in the second line", "a: b and\nc: (d", "  c: (d\n       ^"},
-		{"wide characters", "日本: (b", "  日本: (b\n         ^"},
+		{"wide characters", "日本: (b", "  日本: (b\n          ^"},
 		{"a long line", long + "c: )" + long, "^"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
