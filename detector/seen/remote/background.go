@@ -77,7 +77,7 @@ func (s *Store) probe() error {
 	s.arrived(epoch)
 	s.mu.Lock()
 	s.nextHB = now.Add(heartbeat)
-	back := s.circuit.succeed()
+	back := s.circuit.succeed(now)
 	if back {
 		// Part of a Cluster may have lost its memory without the epoch.
 		s.resync = s.resync || s.config.topology == cluster

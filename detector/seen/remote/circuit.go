@@ -9,6 +9,10 @@ import (
 const (
 	minBackoff = 500 * time.Millisecond
 	maxBackoff = 30 * time.Second
+	// steady is how long the server must answer to be trusted again: one that
+	// fails again before, such as a Cluster that lacks a part, is probed as
+	// seldom as if it had never been back.
+	steady = time.Minute
 )
 
 // circuit keeps commands from a server that is away. It is open until a probe
@@ -18,11 +22,13 @@ type circuit struct {
 	err  error     // that opened it, or that the last probe met
 	next time.Time // of the next probe
 	wait time.Duration
+
+	closed time.Time // when it was closed last
 }
 
 // fail notes a failure; first tells that it opened the circuit.
 func (c *circuit) fail(now time.Time, err error) (first bool) {
-	if first = !c.open; first {
+	if first = !c.open; first && now.Sub(c.closed) >= steady {
 		c.wait = minBackoff
 	}
 	c.open, c.err = true, err
@@ -33,8 +39,9 @@ func (c *circuit) fail(now time.Time, err error) (first bool) {
 }
 
 // succeed closes the circuit; first tells that it was open.
-func (c *circuit) succeed() (first bool) {
-	first = c.open
-	*c = circuit{}
+func (c *circuit) succeed(now time.Time) (first bool) {
+	if first = c.open; first {
+		c.open, c.err, c.closed = false, nil, now
+	}
 	return first
 }

@@ -108,3 +108,49 @@ func TestFailover(t *testing.T) {
 		t.Errorf("after: %+v, want New: the replica has the memory of the master", got)
 	}
 }
+
+// TestClusterOutage takes one of three masters away: all that is decided
+// meanwhile is on the Cluster when it is whole again, whichever master it
+// belongs to.
+func TestClusterOutage(t *testing.T) {
+	servers := redisserver.StartCluster(t, 3)
+	url := "redis+cluster://" + servers[0].Addr + "," + servers[1].Addr + "?timeout=300ms"
+	a, b := open(t, url, Options{}), open(t, url, Options{})
+	ra, rb := a.NewRule("rule", "f", day), b.NewRule("rule", "f", day)
+	tuples := func(r *Rule, what string) (reqs []Request) {
+		for i := range 50 {
+			reqs = append(reqs, request(r, fmt.Sprint(what, i), 1000))
+		}
+		return reqs
+	}
+	for _, got := range a.Claim(tuples(ra, "before")) {
+		if got.Kind != New {
+			t.Fatalf("before: %+v, want New", got)
+		}
+	}
+	a.Mark(true, tuples(ra, "before")...)
+	eventually(t, "the marks", func() bool { return a.Stats().Marks == 50 })
+
+	servers[2].Kill()
+	down := 0
+	for _, got := range a.Claim(tuples(ra, "meanwhile")) {
+		if got.Kind == Down {
+			down++
+		}
+	}
+	if down == 0 {
+		t.Error("no tuple was Down without a master")
+	}
+	a.Mark(true, tuples(ra, "meanwhile")...)
+	servers[2].Run()
+	for _, what := range []string{"before", "meanwhile"} {
+		eventually(t, "tuples from "+what+" the outage", func() bool {
+			for _, got := range b.Claim(tuples(rb, what)) {
+				if got.Kind != Known {
+					return false
+				}
+			}
+			return true
+		})
+	}
+}
