@@ -262,7 +262,10 @@ func (d *Detector) start(rules []*rule.Rule) (err error) {
 	owed := 0
 	err = store.Outbox(func(e seen.OutboxEntry) error {
 		owed++
-		d.delivery.add(&Alert{OutboxEntry: e, RuleName: d.engine.ruleName(e.Rule)})
+		a := &Alert{OutboxEntry: e, RuleName: d.engine.ruleName(e.Rule)}
+		if d.shared == nil || !d.engine.sharing.holdAgain(a) {
+			d.delivery.add(a)
+		}
 		return nil
 	})
 	if err != nil {

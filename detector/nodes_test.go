@@ -251,12 +251,12 @@ func settled(t *testing.T, nodes []*node) {
 }
 
 // TestNodesClaimsOfTheDead has every tuple claimed by a node that then dies,
-// before anybody sees it: the nodes hold their alerts back, and one of them
-// lets go of each.
+// before anybody sees it: the nodes hold their alerts back, over a restart of
+// one too, and one of them lets go of each.
 func TestNodesClaimsOfTheDead(t *testing.T) {
 	server := redisserver.Start(t)
 	lines, want := sharedLog(t)
-	url := "redis://" + server.Addr + "?timeout=2s&claim=3s"
+	url := "redis://" + server.Addr + "?timeout=2s&claim=5s"
 	var nodes []*node
 	for range 3 {
 		nodes = append(nodes, startNode(t, t.TempDir(), url))
@@ -308,6 +308,12 @@ func TestNodesClaimsOfTheDead(t *testing.T) {
 		held += n.d.engine.sharing.waiting()
 	}
 	t.Logf("%d alerts held back", held)
+	before := nodes[0].d.engine.sharing.waiting()
+	nodes[0].close()
+	nodes[0].open()
+	if after := nodes[0].d.engine.sharing.waiting(); after != before {
+		t.Logf("%d alerts were held back before the restart, %d after it", before, after)
+	}
 	settled(t, nodes)
 	for _, n := range nodes {
 		n.close()
@@ -428,38 +434,53 @@ func TestNodesRestart(t *testing.T) {
 }
 
 // TestNodesLearnTogether has a node join late: it does not learn what the
-// others have learned.
+// others have learned, by time or from a baseline.
 func TestNodesLearnTogether(t *testing.T) {
-	server := redisserver.Start(t)
-	open := func(learn string) (*Detector, string) {
-		dir := t.TempDir()
-		d, err := Open(settings{
-			"query": "event.dataset: app", "new_terms_fields": "user.name", "history_window": "7d", "learn": learn,
-			"state_path": filepath.Join(dir, "state"), "state_store": "redis://" + server.Addr, "alert_file": filepath.Join(dir, "alerts"),
-		}, newTestHost(), Where{Instance: "newterms.0"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d, filepath.Join(dir, "alerts")
-	}
-	now := time.Now()
-	first, _ := open("2s")
-	if _, err := first.engine.Chunk("app", chunkOf(now, "ann", "bob")); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(3500 * time.Millisecond) // it has learned, and said when it began
-	late, file := open("2s")
-	if _, err := late.engine.Chunk("app", chunkOf(now, "ann", "bob", "eve")); err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range []*Detector{first, late} {
-		if err := d.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-	text, _ := os.ReadFile(file)
-	if n := bytes.Count(text, []byte("\n")); n != 1 || !bytes.Contains(text, []byte(`"eve"`)) {
-		t.Errorf("%d alerts, want one, on eve: %s", n, text)
+	for _, test := range []struct {
+		name, learn string
+		learned     func(d *Detector) // ends the learning of the first node
+	}{
+		{"by time", "2s", func(*Detector) { time.Sleep(2 * time.Second) }},
+		{"baseline", "24h", func(d *Detector) {
+			if err := d.engine.Baseline(); err != nil {
+				t.Error(err)
+			}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := redisserver.Start(t)
+			open := func() (d *Detector, file string) {
+				dir := t.TempDir()
+				d, err := Open(settings{
+					"query": "event.dataset: app", "new_terms_fields": "user.name", "history_window": "7d", "learn": test.learn,
+					"state_path": filepath.Join(dir, "state"), "state_store": "redis://" + server.Addr, "alert_file": filepath.Join(dir, "alerts"),
+				}, newTestHost(), Where{Instance: "newterms.0"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return d, filepath.Join(dir, "alerts")
+			}
+			now := time.Now()
+			first, _ := open()
+			if _, err := first.engine.Chunk("app", chunkOf(now, "ann", "bob")); err != nil {
+				t.Fatal(err)
+			}
+			test.learned(first)
+			time.Sleep(2500 * time.Millisecond) // it says so within a turn of its timer or two
+			late, file := open()
+			if _, err := late.engine.Chunk("app", chunkOf(now, "ann", "bob", "eve")); err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range []*Detector{first, late} {
+				if err := d.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+			text, _ := os.ReadFile(file)
+			if n := bytes.Count(text, []byte(`"kibana.alert.uuid"`)); n != 1 || !bytes.Contains(text, []byte(`"eve"`)) {
+				t.Errorf("%d alerts, want one, on eve: %s", n, text)
+			}
+		})
 	}
 }
 

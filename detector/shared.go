@@ -1,12 +1,14 @@
 package detector
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"sync"
 	"time"
 
 	"fluent-bit-newterms/detector/alert"
+	"fluent-bit-newterms/detector/record"
 	"fluent-bit-newterms/detector/seen"
 	"fluent-bit-newterms/detector/seen/remote"
 )
@@ -65,6 +67,8 @@ const (
 	settleEvery = time.Second
 	// baselineEvery is how often the learning of rules is compared.
 	baselineEvery = time.Minute
+	// finishTime is how long an engine that closes waits for other nodes.
+	finishTime = time.Second
 	// maxHeld bounds the alerts that are held back, in memory; what is over
 	// leaves at once.
 	maxHeld = 10_000
@@ -157,9 +161,11 @@ func (s *sharing) provenance(body map[string]any, t *tuple) {
 		own["store"] = "shared"
 		return
 	}
-	if !t.holds() {
-		s.e.counts.Alone.Add(1)
+	if t.holds() {
+		own["held"] = true // by which holdAgain knows it
+		return
 	}
+	s.e.counts.Alone.Add(1)
 }
 
 // decisions takes over what a pass has decided, once it is handed to the
@@ -190,6 +196,36 @@ func (s *sharing) hold(a *Alert, r remote.Request) bool {
 	return true
 }
 
+// holdAgain holds back an alert of the outbox that was held back when the
+// process before this one ended. What it is asked by is read from the alert. If
+// that is not what it was, terms too long to show for one, nobody has claimed
+// it, and the alert leaves: twice rather than never.
+func (s *sharing) holdAgain(a *Alert) bool {
+	if !bytes.Contains(a.Body, []byte(`"held":true`)) {
+		return false
+	}
+	val, err := record.JSON.Decode(a.Body)
+	doc, _ := val.(map[string]any)
+	own, _ := doc["newterms"].(map[string]any)
+	list, _ := doc["kibana.alert.new_terms"].([]any)
+	if held, _ := own["held"].(bool); err != nil || !held {
+		return false
+	}
+	var terms []byte
+	for _, term := range list {
+		if terms, err = seen.AppendAny(terms, term); err != nil {
+			return false
+		}
+	}
+	for _, c := range s.e.set.Load().rules {
+		if c.rule.ID == a.Rule {
+			t := &tuple{at: a.Time, last: a.Time, count: 1}
+			return s.hold(a, c.request(t, terms))
+		}
+	}
+	return false
+}
+
 // run settles claims until stop is closed, and then once more.
 func (s *sharing) run(stop <-chan struct{}) {
 	timer := time.NewTicker(settleEvery)
@@ -198,7 +234,7 @@ func (s *sharing) run(stop <-chan struct{}) {
 		select {
 		case <-stop:
 			s.settle(commitWait)
-			s.resolve()
+			s.finish()
 			return
 		case <-s.wake:
 			s.settle(settleEvery)
@@ -206,6 +242,18 @@ func (s *sharing) run(stop <-chan struct{}) {
 			s.settle(settleEvery)
 			s.resolve()
 			s.baselines()
+		}
+	}
+}
+
+// finish waits a while for the claims that alerts are held back for: those of
+// nodes that live are gone in a moment. Alerts that are still held are held
+// again at the next start.
+func (s *sharing) finish() {
+	for end := time.Now().Add(finishTime); ; time.Sleep(finishTime / 20) {
+		s.resolve()
+		if s.waiting() == 0 || time.Now().After(end) {
+			return
 		}
 	}
 }
@@ -304,16 +352,22 @@ func (s *sharing) waiting() int {
 }
 
 // baselines compares the learning of rules with what other nodes know: a node
-// that joins late does not learn what the others have learned.
+// that joins late does not learn what the others have learned. What this node
+// has learned is said when its tuples are there, or the others would stop
+// learning and alert on them.
 func (s *sharing) baselines() {
 	all := time.Since(s.toldAt) >= baselineEvery
 	if !all && !s.unsaid() {
 		return
 	}
+	synced := s.store.Synced()
 	for _, c := range s.e.set.Load().rules {
 		mine := s.e.learning(c)
-		if told, ok := s.told[c.rule.ID]; ok && told == mine && !all {
+		if told, ok := s.told[c.rule.ID]; ok && (told == mine || !synced) && !all {
 			continue
+		}
+		if !synced {
+			mine = remote.Baseline{}
 		}
 		got, err := s.store.Baseline(c.shared, mine)
 		if err != nil {
@@ -327,8 +381,9 @@ func (s *sharing) baselines() {
 
 // unsaid tells whether the store lacks what this node knows of a rule.
 func (s *sharing) unsaid() bool {
+	synced := s.store.Synced()
 	for _, c := range s.e.set.Load().rules {
-		if told, ok := s.told[c.rule.ID]; !ok || told != s.e.learning(c) {
+		if told, ok := s.told[c.rule.ID]; !ok || synced && told != s.e.learning(c) {
 			return true
 		}
 	}

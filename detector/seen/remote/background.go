@@ -102,10 +102,17 @@ func (s *Store) synchronise() {
 	s.mu.Lock()
 	due := s.resync && !s.circuit.open && !time.Now().Before(s.syncAt)
 	s.resync = s.resync && !due
+	s.syncing = due && s.opt.Known != nil
+	begin := s.syncing
 	s.mu.Unlock()
-	if !due || s.opt.Known == nil {
+	if !begin {
 		return
 	}
+	defer func() {
+		s.mu.Lock()
+		s.syncing = false
+		s.mu.Unlock()
+	}()
 	var err error
 	part := make([]recentMark, 0, batch)
 	send := func() bool {

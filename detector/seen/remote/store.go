@@ -42,6 +42,7 @@ type Store struct {
 	doubt   time.Time        // until when the server's memory has gaps
 	resync  bool             // send all that is known
 	syncAt  time.Time        // not before
+	syncing bool             // it is under way
 	stats   Stats
 	nextHB  time.Time // the next heartbeat
 
@@ -118,6 +119,13 @@ func (s *Store) Stats() Stats {
 	st := s.stats
 	st.Queued, st.Up = len(s.marks), !s.circuit.open && s.epoch != ""
 	return st
+}
+
+// Synced tells whether all that this node knows has been sent.
+func (s *Store) Synced() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.epoch != "" && !s.resync && !s.syncing
 }
 
 // ClaimTime returns how long a claim lasts.
