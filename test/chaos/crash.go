@@ -107,11 +107,8 @@ func (f *hostFeed) over(p *process) error {
 		}
 	}
 	f.pending = left
-	f.book.ways[byFile] = nil // it is one file for all lives
-	again := f.book.again
-	err = f.book.read(byFile, f.file(), nil)
-	f.book.again = again
-	return err
+	_ = os.Remove(f.records())
+	return f.book.read(byFile, f.file(), nil)
 }
 
 // settle feeds what is left in a life without attacks, and balances the book.
@@ -152,7 +149,7 @@ func (l *lab) crashHost() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	rounds := l.choose(20, 400)
+	rounds := l.choose(20, 300)
 	for range rounds {
 		if err := f.add(40, 3); err != nil {
 			return "", err

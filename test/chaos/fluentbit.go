@@ -107,7 +107,6 @@ func (f *pipeline) load(stop <-chan struct{}) (done func()) {
 func (f *pipeline) read() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.book.ways, f.book.again, f.book.torn = make(map[string]map[tuple]string), 0, 0
 	return errors.Join(f.book.read(byFile, f.file("direct"), nil), f.book.read(byOutput, f.file("alerts"), nil))
 }
 
@@ -167,7 +166,7 @@ func (l *lab) crashFluentBit() (string, error) {
 		defer f.log.Close()
 		stop := make(chan struct{})
 		done := f.load(stop)
-		rounds := l.choose(8, 150)
+		rounds := l.choose(8, 100)
 		for range rounds {
 			p, err := f.start()
 			if err != nil {

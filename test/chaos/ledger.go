@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -27,10 +28,13 @@ type ledger struct {
 	torn  int                         // half lines that a kill left
 
 	faults []string // what must not be
+
+	offsets map[string]int64 // how far files have been read
 }
 
 func newLedger(ways ...string) *ledger {
-	return &ledger{names: ways, fed: make(map[tuple]bool), owed: make(map[tuple]bool), ways: make(map[string]map[tuple]string)}
+	return &ledger{names: ways, fed: make(map[tuple]bool), owed: make(map[tuple]bool), ways: make(map[string]map[tuple]string),
+		offsets: make(map[string]int64)}
 }
 
 // wrong notes what must not be.
@@ -46,8 +50,9 @@ type alert struct {
 	UUID  string   `json:"kibana.alert.uuid"`
 }
 
-// read takes in the alerts that have left by a way, one a line: as they are,
-// or as the host prints records. Lines that are neither are given to other.
+// read takes in the alerts that have left by a way since it last did, one a
+// line: as they are, or as the host prints records. Lines that are neither are
+// given to other. A line that has no end yet is left for the next time.
 func (l *ledger) read(way, path string, other func(line string)) error {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -57,32 +62,45 @@ func (l *ledger) read(way, path string, other func(line string)) error {
 		return err
 	}
 	defer f.Close()
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 64<<20)
-	for lines.Scan() {
-		text := lines.Bytes()
-		if !bytes.HasPrefix(text, []byte("{")) {
-			if other != nil {
-				other(string(text))
-			}
-			continue
-		}
-		if bytes.HasPrefix(text, []byte(`{"tag":`)) {
-			var r struct{ Record [2]jsoniter.RawMessage } // time, body
-			if json.Unmarshal(text, &r) != nil {
-				l.torn++
-				continue
-			}
-			text = r.Record[1]
-		}
-		var a alert
-		if json.Unmarshal(text, &a) != nil {
-			l.torn++
-			continue
-		}
-		l.left(way, &a)
+	if _, err := f.Seek(l.offsets[path], io.SeekStart); err != nil {
+		return err
 	}
-	return lines.Err()
+	lines := bufio.NewReaderSize(f, 1<<16)
+	for {
+		text, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		l.offsets[path] += int64(len(text))
+		l.line(way, bytes.TrimSuffix(text, []byte("\n")), other)
+	}
+}
+
+// line takes in one line.
+func (l *ledger) line(way string, text []byte, other func(line string)) {
+	if !bytes.HasPrefix(text, []byte("{")) {
+		if other != nil {
+			other(string(text))
+		}
+		return
+	}
+	if bytes.HasPrefix(text, []byte(`{"tag":`)) {
+		var r struct{ Record [2]jsoniter.RawMessage } // time, body
+		if json.Unmarshal(text, &r) != nil {
+			l.torn++
+			return
+		}
+		text = r.Record[1]
+	}
+	var a alert
+	if json.Unmarshal(text, &a) != nil {
+		l.torn++
+		return
+	}
+	l.left(way, &a)
 }
 
 // left notes that an alert has left by a way.
