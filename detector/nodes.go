@@ -64,7 +64,8 @@ func (d *Detector) closeShared() {
 }
 
 // known gives yield the tuples that are on this node's disk and inside their
-// windows, as seen from the rule's latest sighting.
+// windows, as seen from the rule's latest sighting, less those that an alert is
+// held back on.
 func (d *Detector) known(yield func(r *remote.Rule, terms []byte, s seen.Sighting) bool) error {
 	snap, _, err := seen.Inspect(d.config.StatePath)
 	if err != nil {
@@ -89,8 +90,12 @@ func (d *Detector) known(yield func(r *remote.Rule, terms []byte, s seen.Sightin
 		if err != nil {
 			return err
 		}
+		holding := d.engine.sharing.holding() // after the disk was read
 		for i := range tuples {
 			t := &tuples[i]
+			if len(holding) > 0 && holding[c.shared.Key(t.Raw)] {
+				continue
+			}
 			if c.window > 0 && newest-t.Last > c.window {
 				continue
 			}

@@ -311,9 +311,7 @@ func TestNodesClaimsOfTheDead(t *testing.T) {
 	before := nodes[0].d.engine.sharing.waiting()
 	nodes[0].close()
 	nodes[0].open()
-	if after := nodes[0].d.engine.sharing.waiting(); after != before {
-		t.Logf("%d alerts were held back before the restart, %d after it", before, after)
-	}
+	t.Logf("%d of them by the first node before its restart, %d after it", before, nodes[0].d.engine.sharing.waiting())
 	settled(t, nodes)
 	for _, n := range nodes {
 		n.close()

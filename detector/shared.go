@@ -121,7 +121,9 @@ func (s *sharing) heed(c *compiled, t *tuple, terms []byte, out *seen.Outcome) {
 	switch {
 	case out.Verdict == seen.Known:
 		if a == nil && c.shared.Stale(out.Previous.Last, t.last) {
-			s.store.Mark(false, c.request(t, terms))
+			if r := c.request(t, terms); !s.holds(r.Key) {
+				s.store.Mark(false, r)
+			}
 		}
 		return // if it was asked about, another flush of this node was faster
 	case a == nil:
@@ -226,6 +228,30 @@ func (s *sharing) holdAgain(a *Alert) bool {
 	return false
 }
 
+// holds tells whether an alert on a tuple is held back. The tuple is not to be
+// marked then, though this node remembers it: it would seem that another has
+// alerted.
+func (s *sharing) holds(k remote.Key) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.held, func(h heldAlert) bool { return h.req.Key == k })
+}
+
+// holding returns all tuples that an alert is held back on.
+func (s *sharing) holding() map[remote.Key]bool {
+	// Under the engine's lock a tuple that is handed to the disk has its alert
+	// among those held.
+	s.e.mu.Lock()
+	defer s.e.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	keys := make(map[remote.Key]bool, len(s.held))
+	for i := range s.held {
+		keys[s.held[i].req.Key] = true
+	}
+	return keys
+}
+
 // run settles claims until stop is closed, and then once more.
 func (s *sharing) run(stop <-chan struct{}) {
 	timer := time.NewTicker(settleEvery)
@@ -297,8 +323,7 @@ func (s *sharing) settle(most time.Duration) {
 // resolve looks what has become of the claims that alerts are held back for.
 func (s *sharing) resolve() {
 	s.mu.Lock()
-	held := s.held
-	s.held = nil
+	held := slices.Clone(s.held)
 	s.mu.Unlock()
 	if len(held) == 0 {
 		return
@@ -325,7 +350,7 @@ func (s *sharing) resolve() {
 		}
 	}
 	s.mu.Lock()
-	s.held = append(keep, s.held...)
+	s.held = append(keep, s.held[len(held):]...)
 	s.mu.Unlock()
 	if !drop.Empty() {
 		// What cannot be written now is owed, and comes again at worst.

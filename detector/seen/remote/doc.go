@@ -27,6 +27,9 @@
 // it back. It asks again until the tuple is marked (its alert is struck off) or
 // the claim is gone (it claims, and the alert leaves).
 //
+// A node that holds back an alert knows the tuple, and must not mark it: neither
+// when it sees it again nor when it sends all that it knows.
+//
 // A claimed tuple that has been seen before but longer ago than the window is
 // treated likewise; the claim's answer has its last sighting.
 //

@@ -97,7 +97,7 @@ func (s *Store) flush() error {
 func (s *Store) sendMarks(marks []recentMark, remember bool) error {
 	calls := make([]call, len(marks))
 	for i, m := range marks {
-		calls[i] = call{markScript, m.rule.name(m.key), []any{clamp(m.First), clamp(m.Last), m.Count, m.rule.ttl()}}
+		calls[i] = call{markScript, m.rule.name(m.key), []any{clamp(m.First), clamp(m.Last), m.Count, m.rule.ttl(), m.rule.window, m.rule.grain}}
 	}
 	for _, m := range marks {
 		for _, k := range m.terms {

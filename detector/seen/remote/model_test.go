@@ -40,10 +40,13 @@ func (m *model) claim(owner int, name string, s seen.Sighting, window, grain int
 	return Answer{Kind: Expired, Previous: before}
 }
 
-func (m *model) mark(name string, s seen.Sighting) {
+func (m *model) mark(name string, s seen.Sighting, window, grain int64) {
 	t := m.tuples[name]
 	if t == nil {
 		m.tuples[name] = &modelTuple{s, -1}
+		return
+	}
+	if t.owner >= 0 && window > 0 && t.s.First-s.Last > window+grain {
 		return
 	}
 	t.mark(s)
@@ -97,12 +100,12 @@ func TestModel(t *testing.T) {
 					}
 				}
 			case 3:
-				nodes[i].Mark(false, reqs...)
-				if err := nodes[i].flush(); err != nil {
-					fail(step, "%v", err)
-				}
 				for k := range reqs {
-					m.mark(names[k], reqs[k].Sighting)
+					nodes[i].Mark(false, reqs[k])
+					if err := nodes[i].flush(); err != nil {
+						fail(step, "%v", err)
+					}
+					m.mark(names[k], reqs[k].Sighting, window, rules[i].grain)
 				}
 			case 4: // as if it had expired
 				if rng.IntN(4) == 0 {

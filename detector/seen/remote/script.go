@@ -48,14 +48,19 @@ return {kind, f, l, n, 0}
 `)
 
 // markScript notes that a tuple is seen: by the node that claimed it, by one that
-// decided alone, or again.
+// decided alone, or again. A claim stands if the sighting that is claimed is new
+// all the same: later than the one noted by more than the window.
 //
-//	ARGV: first last count seenTTL
+//	ARGV: first last count seenTTL window grain
 var markScript = redis.NewScript(`
 local first, last, count = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local window, grain = tonumber(ARGV[5]), tonumber(ARGV[6])
 local v = redis.call('GET', KEYS[1])
 if v and #v >= 17 then
   local f, l, n = struct.unpack('>I6I6I4', v, 2)
+  if string.sub(v, 1, 1) == 'C' and window > 0 and f - last > window + grain then
+    return 0
+  end
   first, last, count = math.min(first, f), math.max(last, l), math.min(n + count, 4294967295)
 end
 v = 'S' .. struct.pack('>I6I6I4', first, last, count)
