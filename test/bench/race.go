@@ -1,0 +1,36 @@
+package main
+
+import (
+	"math"
+	"time"
+)
+
+// race runs functions over n pieces in turn for as long as limit, so that all
+// meet the same noise of the machine, and returns for each the sum of its best
+// times for every piece: what it takes when nothing else gets in the way.
+func race(limit time.Duration, n int, runs ...func(piece int)) []time.Duration {
+	best := make([]time.Duration, len(runs)*n)
+	for i := range best {
+		best[i] = math.MaxInt64
+	}
+	for begin := time.Now(); ; {
+		for piece := range n {
+			for i, run := range runs {
+				start := time.Now()
+				run(piece)
+				b := &best[piece*len(runs)+i]
+				*b = min(*b, time.Since(start))
+			}
+		}
+		if time.Since(begin) > limit {
+			break
+		}
+	}
+	sums := make([]time.Duration, len(runs))
+	for k, d := range best {
+		sums[k%len(runs)] += d
+	}
+	return sums
+}
+
+func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
