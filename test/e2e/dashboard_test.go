@@ -116,12 +116,27 @@ func uses(t *testing.T, query string) (list []use) {
 	return list
 }
 
-// TestDashboard checks that every metric and label that the dashboard uses is
-// exported by a real Fluent Bit, and a counter only in a rate.
+// alarm is an expression that the guide for Kubernetes proposes.
+var alarm = regexp.MustCompile("(?m)^\\| `([^`]*newterms_[^`]*)` \\|")
+
+// TestDashboard checks that every metric and label that the dashboard and the
+// guide's alarms use is exported by a real Fluent Bit, and a counter only in a
+// rate.
 func TestDashboard(t *testing.T) {
 	queries := queriesOf(t, filepath.Join(root, "conf/dashboard/newterms.json"))
 	if len(queries) < 20 {
 		t.Fatalf("%d queries", len(queries))
+	}
+	guide, err := os.ReadFile(filepath.Join(manifests, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	alarms := alarm.FindAllStringSubmatch(string(guide), -1)
+	if len(alarms) < 5 {
+		t.Errorf("%d alarms in the guide", len(alarms))
+	}
+	for _, m := range alarms {
+		queries = append(queries, m[1])
 	}
 	eachFluentBit(t, func(t *testing.T, binary string) {
 		var more []string

@@ -1,0 +1,191 @@
+package e2e
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestAggregator runs the configuration of the aggregator: the first half of
+// the audit log comes from an API server's webhook, the second from another
+// Fluent Bit. Who has no certificate, or not the key, gets nothing in.
+func TestAggregator(t *testing.T) {
+	r := render(t, "overlays/aggregator")
+	data := gunzip(t, filepath.Join(root, "test/testdata/k8s-audit.jsonl.gz"))
+	lines := bytes.Split(bytes.TrimSpace(data), []byte("\n"))
+	half := len(lines) / 2
+	eachFluentBit(t, func(t *testing.T, binary string) {
+		dir := t.TempDir()
+		certs := issue(t, filepath.Join(dir, "conf/tls"))
+		webhook, forward := freePort(t), freePort(t)
+		rules := lay(t, filepath.Join(dir, "rules"), r.config(t, "newterms-rules"))
+		replacements := append([]string{"8443", webhook, "24224", forward}, here(dir, "", freePort(t), rules)...)
+		lay(t, filepath.Join(dir, "conf"), r.config(t, "newterms-aggregator-config"), replacements...)
+		if err := os.MkdirAll(filepath.Join(dir, "lib"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("FORWARD_SHARED_KEY", "a key")
+		fb := startFile(t, binary, filepath.Join(dir, "conf/fluent-bit.yaml"))
+
+		for i := 0; i < half; i += 400 {
+			body := append([]byte(`{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":[`), bytes.Join(lines[i:min(i+400, half)], []byte(","))...)
+			body = append(body, "]}"...)
+			eventually(t, "the webhook's port", func() bool { return certs.post(webhook, body, true) == nil })
+		}
+		if certs.post(webhook, []byte(`{"items":[]}`), false) == nil {
+			t.Error("the webhook takes events from somebody without a certificate")
+		}
+
+		there := t.TempDir()
+		log := filepath.Join(there, "audit.log")
+		if err := os.WriteFile(log, append(bytes.Join(lines[half:], []byte("\n")), '\n'), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		to := func(key string) string {
+			return section("OUTPUT", "Name forward", "Match kube.audit", "Host 127.0.0.1", "Port "+forward, "Shared_Key "+key, "Self_Hostname node-1",
+				"Require_Ack_Response On", "Retry_Limit 2", "tls On", "tls.verify On", "tls.ca_file "+certs.ca, "tls.vhost newterms-aggregator.newterms.svc")
+		}
+		stranger := start(t, binary, there, prelude(there)+section("INPUT", "Name dummy", "Tag kube.audit",
+			`Dummy {"kind":"Event","apiVersion":"audit.k8s.io/v1","stage":"ResponseComplete","verb":"get","userAgent":"intruder","user":{"username":"x"},"annotations":{"authorization.k8s.io/decision":"allow"}}`)+to("not the key"))
+		node := start(t, binary, t.TempDir(), prelude(there)+tail(log)+to("a key"))
+
+		eventually(t, "alerts", func() bool { return len(printed(t, fb)) >= seedAlerts })
+		node.stop()
+		_ = stranger.cmd.Process.Kill()
+		fb.stop()
+		whole := filepath.Join(dir, "whole.log")
+		if err := os.WriteFile(whole, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		same(t, names(printed(t, fb)), replayed(t, rules, whole))
+	})
+}
+
+// certificates are those of the aggregator's secret, and the client's.
+type certificates struct {
+	ca     string
+	client tls.Certificate
+	pool   *x509.CertPool
+}
+
+// post sends a body as an API server does, with or without a certificate.
+func (c *certificates) post(port string, body []byte, certificate bool) error {
+	config := &tls.Config{RootCAs: c.pool, ServerName: "newterms-aggregator.newterms.svc"}
+	if certificate {
+		config.Certificates = []tls.Certificate{c.client}
+	}
+	transport := &http.Transport{TLSClientConfig: config}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport, Timeout: 10 * time.Second}
+	resp, err := client.Post("https://127.0.0.1:"+port+"/kube.audit", "application/json", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		return os.ErrInvalid
+	}
+	return nil
+}
+
+// issue writes tls.crt, tls.key and ca.crt, as the aggregator's secret holds
+// them.
+func issue(t *testing.T, dir string) *certificates {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	sign := func(template, parent *x509.Certificate, signer *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey, []byte, []byte) {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if parent == nil {
+			parent, signer = template, key
+		}
+		template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+		template.SerialNumber, _ = rand.Int(rand.Reader, big.NewInt(1<<62))
+		der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bits, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cert, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: bits})
+	}
+	ca, caKey, caText, _ := sign(&x509.Certificate{Subject: pkix.Name{CommonName: "newterms"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}, nil, nil)
+	_, _, crt, key := sign(&x509.Certificate{Subject: pkix.Name{CommonName: "aggregator"}, DNSNames: []string{"newterms-aggregator.newterms.svc"},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}, ca, caKey)
+	_, _, clientCrt, clientKey := sign(&x509.Certificate{Subject: pkix.Name{CommonName: "kube-apiserver"},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}, ca, caKey)
+	for name, text := range map[string][]byte{"tls.crt": crt, "tls.key": key, "ca.crt": caText} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := &certificates{ca: filepath.Join(dir, "ca.crt"), pool: x509.NewCertPool()}
+	c.pool.AddCert(ca)
+	var err error
+	if c.client, err = tls.X509KeyPair(clientCrt, clientKey); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestSnippets runs each snippet of configuration in the guide for Kubernetes
+// past Fluent Bit, which knows the plugins and their properties.
+func TestSnippets(t *testing.T) {
+	guide, err := os.ReadFile(filepath.Join(manifests, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var snippets []string
+	for i, part := range strings.Split(string(guide), "```") {
+		if text, ok := strings.CutPrefix(part, "yaml\n"); ok && i%2 == 1 && strings.Contains(text, "- name: ") && !strings.Contains(text, "kind:") {
+			snippets = append(snippets, text)
+		}
+	}
+	if len(snippets) < 5 {
+		t.Fatalf("%d snippets", len(snippets))
+	}
+	eachFluentBit(t, func(t *testing.T, binary string) {
+		for _, snippet := range snippets {
+			dir := t.TempDir()
+			text := snippet
+			if strings.HasPrefix(text, "pipeline:") {
+				text = "plugins:\n  - " + built.plugin + "\n  - " + built.plugin + "\n" + text
+			} else {
+				text = "pipeline:\n  inputs:\n    - name: dummy\n      tag: alert.newterms\n  outputs:\n" + text
+			}
+			path := filepath.Join(dir, "fluent-bit.yaml")
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			fb := startFile(t, binary, path, "--dry-run")
+			if err := <-fb.done; err != nil || !strings.Contains(fb.log.String(), "configuration test is successful") {
+				t.Errorf("%v\n%s\n%s", err, text, fb.log)
+			}
+			if s := fb.log.String(); strings.Contains(s, "unknown configuration property") || strings.Contains(s, "[error]") {
+				t.Errorf("%s\n%s", text, s)
+			}
+		}
+	})
+}
