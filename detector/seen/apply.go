@@ -54,6 +54,11 @@ func (s *Store) apply(tx *bolt.Tx, jobs []*job, records map[string]ruleRecord, l
 			}
 			delete(tuples.buckets, num)
 		}
+		for i := range j.settle {
+			if err := settleTuples(tx, &j.settle[i]); err != nil {
+				return err
+			}
+		}
 	}
 	return tuples.close()
 }

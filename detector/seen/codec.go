@@ -148,14 +148,17 @@ type ruleRecord struct {
 	Name        string   `json:"name,omitempty"`
 	Fields      []string `json:"fields,omitempty"`
 	Fingerprint string   `json:"fingerprint"`
-	Meta        RuleMeta `json:"meta"`
+	// Settled: the tuples on disk hold every sighting. It is taken back when
+	// the rule is taken up again.
+	Settled bool     `json:"settled,omitempty"`
+	Meta    RuleMeta `json:"meta"`
 }
 
 // label is the part of a record that never changes. A tuple bucket carries it,
 // so that its tuples can be told whose they are if the record is lost.
 func (r *ruleRecord) label() *ruleRecord {
 	l := *r
-	l.Meta = RuleMeta{}
+	l.Meta, l.Settled = RuleMeta{}, false
 	return &l
 }
 

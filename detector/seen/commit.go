@@ -14,10 +14,11 @@ import (
 
 // job is one batch on its way to the disk, with what the store adds to it.
 type job struct {
-	gen   uint64
-	batch *Batch
-	rules []string // records to write
-	drop  []uint32 // rules whose tuples go
+	gen    uint64
+	batch  *Batch
+	rules  []string // records to write
+	drop   []uint32 // rules whose tuples go
+	settle []settled
 }
 
 // Ticket stands for a batch that was handed in.

@@ -55,6 +55,7 @@ func (s *Store) foldQueue() {
 			}
 		}
 		sum.drop = append(sum.drop, j.drop...)
+		sum.settle = append(sum.settle, j.settle...)
 	}
 	// What was rewritten several times is in the arena several times, and a
 	// tuple that never was on disk needs no deletion; so once more, tightly.

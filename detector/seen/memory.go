@@ -67,7 +67,8 @@ type Memory struct {
 	sketch    sketch
 	baseline  baseline
 
-	cold  cold // read from disk, not seen since
+	cold  cold  // read from disk, not seen since
+	slack int64 // ms: how much later than the disk says the cold may have been seen
 	terms [maxTerms]termIndex
 }
 
@@ -150,10 +151,12 @@ func (m *Memory) Observe(terms []byte, s Sighting, b *Batch) (o Outcome) {
 	h.key, h.check = m.key.hashTuple(terms)
 	m.key.hashTerms(terms, &h)
 
+	window := m.window
 	seg, p := m.find(&h)
 	if seg == nil {
 		if r := m.cold.find(h.key); r != nil {
 			seg, p = m.thaw(r)
+			window += m.slack
 		}
 	}
 	if seg != nil && p.check() != h.check {
@@ -168,7 +171,7 @@ func (m *Memory) Observe(terms []byte, s Sighting, b *Batch) (o Outcome) {
 		m.novelty(&o, &h, s)
 		m.seq++
 		m.insert(&o, &h, terms, s, m.seq, b)
-	case m.window > 0 && s.First-p.last() > m.window:
+	case m.window > 0 && s.First-p.last() > window:
 		o.Verdict, o.Previous = Expired, p.sighting()
 		m.novelty(&o, &h, s)
 		seg.Remove(h.key)

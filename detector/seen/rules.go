@@ -25,6 +25,8 @@ type RuleState struct {
 	// fingerprint changed.
 	Fresh              bool
 	FingerprintChanged bool
+
+	settled bool // what is on disk was exact when the rule was taken up
 }
 
 // maxRuleID bounds what is used as a key.
@@ -46,10 +48,11 @@ func (s *Store) Rule(id string, o RuleOptions) (RuleState, error) {
 	st := RuleState{ID: id}
 	old := s.rules[id]
 	if old != nil && old.Fingerprint == o.Fingerprint {
-		st.Num, st.Meta = old.Num, old.Meta
-		if !s.opt.ReadOnly && (old.Name != o.Name || !slices.Equal(old.Fields, o.Fields)) {
+		st.Num, st.Meta, st.settled = old.Num, old.Meta, old.Settled
+		if !s.opt.ReadOnly && (old.Settled || old.Name != o.Name || !slices.Equal(old.Fields, o.Fields)) {
 			r := *old
 			r.Name, r.Fields = o.Name, slices.Clone(o.Fields)
+			r.Settled = false // from here on, there may be sightings that are not on disk
 			r.Rev++
 			s.rules[id] = &r
 			s.hand(&job{batch: &Batch{}, rules: []string{id}})
@@ -89,6 +92,11 @@ type block struct {
 // seen, and returns how many it holds then. What does not fit is deleted from
 // disk, least recently seen first. m must be empty, and nothing may be observed
 // in it before.
+//
+// Refreshes are lazy, so after a crash a tuple may have been seen up to a
+// refresh grain later than the disk knows. Unless the state was settled, a tuple
+// therefore stays known for that much longer when it is first seen again: it
+// must not alert inside its window because of a crash.
 func (s *Store) Load(rule RuleState, m *Memory) (int, error) {
 	m.cfg.Rule = rule.Num
 	if s.folder == nil || rule.Fresh {
@@ -105,6 +113,10 @@ func (s *Store) Load(rule RuleState, m *Memory) (int, error) {
 		return 0, err
 	}
 	m.baseline.done()
+	m.slack = m.grain
+	if rule.settled {
+		m.slack = 0
+	}
 	var b Batch
 	m.restore(rows, &b)
 	if !b.Empty() && !s.opt.ReadOnly {
