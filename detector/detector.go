@@ -398,6 +398,9 @@ func (d *Detector) Close() error {
 	d.notes.flush()
 	defer d.release()
 	d.closeShared()
+	if err := d.engine.Settle(); err != nil {
+		d.host.Log(LevelWarn, fmt.Sprintf("the last sightings are not all on disk, so tuples stay known a little longer than their window: %v", err))
+	}
 	if err := d.store.Close(); err != nil {
 		return fmt.Errorf("closing the state: %w", err)
 	}

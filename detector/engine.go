@@ -262,6 +262,24 @@ func (e *Engine) Finish() (owed error) {
 	return e.wait(ticket)
 }
 
+// Settle writes the sightings that are only in memory: at the very end, before
+// the store is closed. What it cannot write in time is no loss: a tuple then
+// stays known a little longer than its window.
+func (e *Engine) Settle() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var memories []*seen.Memory
+	for _, l := range e.live {
+		memories = append(memories, l.memory)
+		if l.except != nil {
+			memories = append(memories, l.except.memory)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), commitWait)
+	defer cancel()
+	return e.store.Settle(ctx, memories...)
+}
+
 // clock returns the time by which intervals are counted. The lock is held.
 func (e *Engine) clock() int64 {
 	if e.opts.EventTime {

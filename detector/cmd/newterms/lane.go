@@ -88,4 +88,4 @@ func (l *lane) note(err error) {
 }
 
 // close writes what is owed and closes the state.
-func (l *lane) close() error { return errors.Join(l.failed, l.store.Close()) }
+func (l *lane) close() error { return errors.Join(l.failed, l.engine.Settle(), l.store.Close()) }
