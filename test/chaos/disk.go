@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -32,8 +33,16 @@ func (l *lab) disk() (string, error) {
 			if !l.long && (n/step+i)%3 != 0 {
 				continue
 			}
-			todo = append(todo, attack{n, errno, 0, names[n-1]}, attack{n, errno, 300 * time.Millisecond, names[n-1]})
+			a := attack{n: n, errno: errno, call: names[n-1]}
+			todo = append(todo, a)
+			a.outage = 300 * time.Millisecond
+			todo = append(todo, a)
 		}
+	}
+	// The same where the state that is found is none, and is to be replaced.
+	for n := 1; n <= replacing; n++ {
+		errno := []syscall.Errno{syscall.ENOSPC, syscall.EIO, syscall.EROFS}[n%3]
+		todo = append(todo, attack{n: n, errno: errno, call: "replacing a state", garbage: true})
 	}
 	refused, err := l.attackAll(todo)
 	return fmt.Sprintf("%d calls, %d attacks, %d of them at the start and refused there", ops, len(todo), refused), err
@@ -45,7 +54,17 @@ type attack struct {
 	errno  syscall.Errno
 	outage time.Duration
 	call   string // what the n. call is in a life without attacks
+
+	garbage bool // there is something else in the place of the state
 }
+
+// replacing is how many calls it takes to put a state in the place of garbage,
+// with some to spare.
+const replacing = 24
+
+// garbage is no state. It must not get lost, whatever happens: it could be a
+// user's only copy of something.
+var garbage = []byte(strings.Repeat("something else that somebody needs\n", 300))
 
 // attackAll does attacks, several at a time: most of each is waiting.
 func (l *lab) attackAll(todo []attack) (refused int, err error) {
@@ -130,11 +149,19 @@ func (l *lab) attack(a attack) (started bool, err error) {
 		}
 		return verdict{}
 	}}
+	if a.garbage {
+		if err := errors.Join(os.Mkdir(f.state, 0o700), os.WriteFile(filepath.Join(f.state, "state.db"), garbage, 0o600)); err != nil {
+			return false, err
+		}
+	}
 	p, err := f.underAttack(d)
 	if err != nil {
 		return false, err
 	}
 	err = p.wait(time.Minute)
+	if a.garbage && !f.holdsGarbage() {
+		return false, errors.New("the file that was in the place of the state is gone")
+	}
 	_, hit := d.count()
 	l.tally(func(t *totals) { t.rounds++; t.faults += hit })
 	var exit *exec.ExitError
@@ -160,8 +187,21 @@ func (l *lab) attack(a attack) (started bool, err error) {
 			return started, err
 		}
 	}
-	f.book.remembered(f.state, byInput, byFile)
+	if !a.garbage || started { // otherwise there may still be no state to look at
+		f.book.remembered(f.state, byInput, byFile)
+	}
 	return started, f.settle()
+}
+
+// holdsGarbage tells whether some file beside the state still is the garbage.
+func (f *hostFeed) holdsGarbage() bool {
+	files, _ := filepath.Glob(filepath.Join(f.state, "state.db*"))
+	for _, path := range files {
+		if have, _ := os.ReadFile(path); bytes.Equal(have, garbage) {
+			return true
+		}
+	}
+	return false
 }
 
 // alerted wants every acknowledged tuple to have alerted already.
@@ -232,8 +272,9 @@ func (l *lab) diskSlow() (string, error) {
 	return fmt.Sprintf("a disk that does not answer for an hour held 40 chunks up for %s", fed.Round(100*time.Millisecond)), f.settle()
 }
 
-// diskFull fills a small file system, takes the load all the same, then makes
-// the file system larger, read-only, and writable again.
+// diskFull fills a small file system, takes the load all the same, starts anew
+// on the full file system, and writes what it owes when there is room. Then the
+// file system becomes read-only.
 func (l *lab) diskFull() (string, error) {
 	f, err := l.newFeed("full")
 	if err != nil {
@@ -252,44 +293,53 @@ func (l *lab) diskFull() (string, error) {
 		return "SKIPPED, only root can mount", nil
 	}
 	defer exec.Command("umount", "-l", f.state).Run()
-	if err := f.add(120, 20); err != nil {
+	if err := f.fullLife(120, "sleep=1500"); err != nil {
 		return "", err
 	}
-	steps, err := f.script([]string{"sleep=5"}, "say=fed", "sleep=9000")
-	if err != nil {
+	if err := f.fullLife(20, "say=fed", "sleep=4000", "say=waited", "sleep=1000"); err != nil {
 		return "", err
+	}
+	return "filled, started again while full, enlarged, read-only", errors.Join(f.settle(), l.readOnly(f, mount))
+}
+
+// fullLife feeds chunks on a full file system. If it says that they are fed,
+// the file system is made larger, and the life goes on.
+func (f *hostFeed) fullLife(chunks int, end ...string) error {
+	l := f.l
+	if err := f.add(chunks, 20); err != nil {
+		return err
+	}
+	steps, err := f.script([]string{"sleep=5"}, end...)
+	if err != nil {
+		return err
 	}
 	p, err := f.live(steps)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer p.kill()
 	if err := l.awaitLog(p, "no space left"); err != nil {
-		return "", err
+		return err
 	}
-	if err := l.awaitText(f.records(), "\nfed\n"); err != nil {
-		return "", err
-	}
-	if err := mount("-o", "remount,size=64m"); err != nil {
-		return "", err
-	}
-	if err := l.awaitLog(p, "can be written again"); err != nil {
-		return "", err
+	if end[0] == "say=fed" {
+		if err := l.awaitText(f.records(), "fed\n"); err != nil {
+			return err
+		}
+		if out, err := exec.Command("mount", "-o", "remount,size=64m", f.state).CombinedOutput(); err != nil {
+			return fmt.Errorf("mount: %w: %s", err, out)
+		}
+		if err := l.awaitLog(p, "can be written again"); err != nil {
+			return err
+		}
 	}
 	if err := p.wait(time.Minute); err != nil {
-		return "", err
+		return err
 	}
 	l.tally(func(t *totals) { t.rounds++; t.faults++ })
 	if err := f.over(p); err != nil {
-		return "", err
+		return err
 	}
-	if err := f.alerted(p); err != nil {
-		return "", err
-	}
-	if err := f.settle(); err != nil {
-		return "", err
-	}
-	return "taken from 256 KB to 64 MB while full", l.readOnly(f, mount)
+	return f.alerted(p)
 }
 
 // readOnly starts on a read-only file system, which is refused with the reason.
