@@ -139,6 +139,7 @@ func (c *Config) loadRules() (*rule.Set, error) {
 			return nil, err
 		}
 		set.Rules = append(set.Rules, r)
+		set.Warnings = append(set.Warnings, rule.InlineWarnings(r)...)
 	}
 	set.Rules = slices.DeleteFunc(set.Rules, func(r *rule.Rule) bool { return !r.Enabled })
 	if len(set.Rules) == 0 {

@@ -5,7 +5,10 @@ package main
 // #include "shell.h"
 import "C"
 
-import "unsafe"
+import (
+	"strings"
+	"unsafe"
+)
 
 // The answers of FLBPluginInit.
 const (
@@ -28,7 +31,9 @@ func FLBPluginInit(plugin unsafe.Pointer) (code C.int) {
 	h := openHost(p, k)
 	err := recovered(h, "start", func() error { return start(p, h) })
 	if err != nil {
-		h.Log(levelError, err.Error())
+		for line := range strings.Lines(err.Error()) { // a problem a line
+			h.Log(levelError, strings.TrimSuffix(line, "\n"))
+		}
 		h.detach()
 		return initFailed
 	}

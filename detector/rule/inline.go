@@ -84,12 +84,28 @@ func (in *inline) query(c InlineConfig) {
 	in.rule.Filter = node
 }
 
+// InlineWarnings returns what looks wrong with a rule that Inline made and does
+// not keep it from running; Field is the property concerned.
+func InlineWarnings(r *Rule) []Problem {
+	var out []Problem
+	add := func(property, hint, msg string) {
+		out = append(out, Problem{RuleID: r.ID, Rule: r.Name, Field: property, Msg: "property " + property + ": " + msg, Hint: hint})
+	}
+	lint(r.Filter, func(hint, msg string) { add("query", hint, msg) })
+	if n := len(r.Terms); n > kibanaTerms {
+		add("new_terms_fields", "", fmt.Sprintf("names %d fields; Kibana takes %d at the most, so this rule runs only here", n, kibanaTerms))
+	}
+	return out
+}
+
 func (in *inline) terms(c InlineConfig) {
 	for term := range strings.SplitSeq(c.NewTermsFields, ",") {
 		term = strings.TrimSpace(term)
 		switch {
+		case term == "" && strings.TrimSpace(c.NewTermsFields) != "":
+			in.fail("new_terms_fields", "name each field in full, separated by single commas", "there is a field without a name")
 		case term == "":
-		case strings.ContainsAny(term, "* \t\r\n"):
+		case strings.ContainsAny(term, "*[]{}()\"':;<> \t\r\n"):
 			in.fail("new_terms_fields", "name each field in full, separated by commas", "%q is no field name", term)
 		case slices.Contains(in.rule.Terms, term):
 			in.fail("new_terms_fields", "", "%q is named twice", term)

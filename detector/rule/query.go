@@ -57,10 +57,15 @@ func queryOffset(query string, line, column int) int {
 	return offset
 }
 
-// lintQuery warns of what is KQL and hardly meant: Kibana takes words without
+// lintQuery warns of what is KQL and hardly meant.
+func (r *reader) lintQuery(field string, query kql.Node) {
+	lint(query, func(hint, msg string) { r.warn(field, hint, "%s: %s", field, msg) })
+}
+
+// lint calls warn for what is KQL and hardly meant: Kibana takes words without
 // a field for a search in every field, and a keyword at the very end for a
 // part of the value before it.
-func (r *reader) lintQuery(field string, query kql.Node) {
+func lint(query kql.Node, warn func(hint, msg string)) {
 	kql.Walk(query, func(n kql.Node) bool {
 		m, ok := n.(kql.Match)
 		if !ok || m.Value.Quoted {
@@ -70,11 +75,11 @@ func (r *reader) lintQuery(field string, query kql.Node) {
 		last := strings.ToLower(text[strings.LastIndexAny(text, " \t\r\n")+1:])
 		switch {
 		case len(last) < len(text) && (last == "and" || last == "or" || last == "not"):
-			r.warn(field, "put it in quotes if it is meant, or else remove the "+last,
-				"%s: the value %q ends with a keyword", field, shorten(text))
+			warn("put it in quotes if it is meant, or else remove the "+last,
+				fmt.Sprintf("the value %q ends with a keyword", shorten(text)))
 		case m.Field.IsBare() && strings.Contains(text, "="):
-			r.warn(field, "a field and its value are joined by a colon",
-				"%s: %q has no field, so it is searched for in every field", field, shorten(text))
+			warn("a field and its value are joined by a colon",
+				fmt.Sprintf("%q has no field, so it is searched for in every field", shorten(text)))
 		}
 		return true
 	})

@@ -28,7 +28,11 @@ func decompress(r io.Reader) (io.ReadCloser, error) {
 	head, _ := b.Peek(len(zstdMagic))
 	switch {
 	case bytes.HasPrefix(head, gzipMagic):
-		return gzip.NewReader(b)
+		z, err := gzip.NewReader(b)
+		if err != nil {
+			return nil, err
+		}
+		return z, nil
 	case bytes.HasPrefix(head, zstdMagic):
 		d, err := zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxZstdWindow))
 		if err != nil {
