@@ -102,8 +102,6 @@ func (in *inline) terms(c InlineConfig) {
 	for term := range strings.SplitSeq(c.NewTermsFields, ",") {
 		term = strings.TrimSpace(term)
 		switch {
-		case term == "" && strings.TrimSpace(c.NewTermsFields) != "":
-			in.fail("new_terms_fields", "name each field in full, separated by single commas", "there is a field without a name")
 		case term == "":
 		case strings.ContainsAny(term, "*[]{}()\"':;<> \t\r\n"):
 			in.fail("new_terms_fields", "name each field in full, separated by commas", "%q is no field name", term)
