@@ -37,7 +37,7 @@ func TestInlineProblems(t *testing.T) {
 	}{
 		"no query":           {func(c *InlineConfig) { c.Query = " " }, "property query: a rule needs a query in KQL"},
 		"bad query":          {func(c *InlineConfig) { c.Query = "a: (b" }, "property query: line 1, column"},
-		"a list in brackets": {func(c *InlineConfig) { c.NewTermsFields = `["a", "b"]` }, `is no field name`},
+		"a list in brackets": {func(c *InlineConfig) { c.NewTermsFields = `["a"]` }, `property new_terms_fields: "[\"a\"]" is no field name`},
 		"no fields":          {func(c *InlineConfig) { c.NewTermsFields = " , " }, "property new_terms_fields: names 0 fields; allowed are 1 to 16"},
 		"a pattern":          {func(c *InlineConfig) { c.NewTermsFields = "user.*" }, `property new_terms_fields: "user.*" is no field name`},
 		"spaces":             {func(c *InlineConfig) { c.NewTermsFields = "a b" }, `property new_terms_fields: "a b" is no field name`},
