@@ -15,6 +15,7 @@ import (
 // hostRun is what a run of test/host gave.
 type hostRun struct {
 	alerts []alert
+	bodies [][]byte // the same, as JSON
 	log    string
 	err    error
 }
@@ -47,6 +48,7 @@ func runHost(t *testing.T, config string, steps ...string) hostRun {
 			t.Fatalf("the host printed %.200q: %v", line, err)
 		}
 		run.alerts = append(run.alerts, parseAlerts(t, r.Record[1])...)
+		run.bodies = append(run.bodies, r.Record[1])
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
