@@ -238,11 +238,17 @@ func (d *delivery) unsettle(in *Input, now time.Time) {
 	}
 }
 
-// ack removes delivered alerts from the outbox. It does not wait for the disk:
+// ack removes delivered alerts from the outbox, and those that an input has
+// handed over and that have settled. It does not wait for the disk:
 // what the disk is late with, or owed, is written by the store in time, and
 // until then the worst that can happen is that an alert comes twice.
 func (d *delivery) ack() {
 	d.mu.Lock()
+	for _, o := range d.outlets {
+		if o.input != nil {
+			o.settle(o.input.ranUntil())
+		}
+	}
 	acks := d.acks
 	d.acks = nil
 	d.mu.Unlock()
@@ -322,12 +328,5 @@ func (d *delivery) close() {
 			}
 		}
 	}
-	d.mu.Lock()
-	for _, o := range d.outlets {
-		if o.input != nil {
-			o.settle(o.input.ranUntil())
-		}
-	}
-	d.mu.Unlock()
 	d.ack()
 }

@@ -150,7 +150,6 @@ func (in *Input) next(d *delivery) (list []sent) {
 		if o.input != in || d.closing {
 			continue
 		}
-		o.settle(in.ranUntil())
 		if parcels := o.take(len(o.queue), maxCollect-len(in.buf)); len(parcels) > 0 {
 			list = append(list, sent{o, parcels})
 		}

@@ -380,7 +380,8 @@ func (l *lab) awaitText(path, text string) error {
 
 // await waits until a condition holds.
 func (l *lab) await(what string, p *process, holds func() bool) error {
-	for deadline := time.Now().Add(40 * time.Second); time.Now().Before(deadline) && l.ctx.Err() == nil; time.Sleep(30 * time.Millisecond) {
+	most := time.Duration(l.choose(60, 600)) * time.Second
+	for deadline := time.Now().Add(most); time.Now().Before(deadline) && l.ctx.Err() == nil; time.Sleep(30 * time.Millisecond) {
 		if holds() {
 			return nil
 		}

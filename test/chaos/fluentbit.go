@@ -87,7 +87,8 @@ func (f *pipeline) write(n int) error {
 	return nil
 }
 
-// load writes to the log until stop is closed.
+// load writes to the log until stop is closed: as much as still fits in the
+// outbox if Fluent Bit never lives for long enough to deliver any of it.
 func (f *pipeline) load(stop <-chan struct{}) (done func()) {
 	var work sync.WaitGroup
 	work.Go(func() {
@@ -95,8 +96,8 @@ func (f *pipeline) load(stop <-chan struct{}) (done func()) {
 			select {
 			case <-stop:
 				return
-			case <-time.After(time.Duration(5+rand.IntN(40)) * time.Millisecond):
-				_ = f.write(1 + rand.IntN(8))
+			case <-time.After(time.Duration(10+rand.IntN(60)) * time.Millisecond):
+				_ = f.write(1)
 			}
 		}
 	})
