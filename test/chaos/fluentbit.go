@@ -148,6 +148,10 @@ func (l *lab) eachFluentBit(do func(binary string) (string, error)) (string, err
 	for _, binary := range l.fluentBits {
 		out, _ := exec.Command(binary, "--version").Output()
 		version, _, _ := strings.Cut(string(out), "\n")
+		if help, _ := exec.Command(binary, "-i", "tail", "-h").CombinedOutput(); !strings.Contains(string(help), "\ndb ") {
+			notes = append(notes, version+": SKIPPED, it was built without SQLite, so its tail input would read everything anew")
+			continue
+		}
 		note, err := do(binary)
 		if err != nil {
 			return strings.Join(notes, "; "), fmt.Errorf("%s: %w", version, err)

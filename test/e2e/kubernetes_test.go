@@ -297,6 +297,7 @@ func here(dir, log, port, rules string) []string {
 func TestKubernetesConfiguration(t *testing.T) {
 	r := render(t, "base")
 	eachFluentBit(t, func(t *testing.T, binary string) {
+		needsDatabase(t, binary)
 		dir := t.TempDir()
 		log := auditLog(t, dir)
 		rules := lay(t, filepath.Join(dir, "rules"), r.config(t, "newterms-rules"))
@@ -370,6 +371,7 @@ func TestHelm(t *testing.T) {
 		"fluent-bit.conf":     values.Config.Service + values.Config.Inputs + values.Config.Filters + values.Config.Outputs,
 	}
 	eachFluentBit(t, func(t *testing.T, binary string) {
+		needsDatabase(t, binary)
 		dir := t.TempDir()
 		log := auditLog(t, dir)
 		runNode(t, binary, dir, log, rules, lay(t, filepath.Join(dir, "conf"), files, here(dir, log, freePort(t), rules)...)+"/fluent-bit.conf")

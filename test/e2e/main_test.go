@@ -96,3 +96,13 @@ func version(binary string) string {
 	line, _, _ := strings.Cut(string(out), "\n")
 	return strings.TrimSpace(strings.TrimPrefix(line, "Fluent Bit "))
 }
+
+// needsDatabase skips a test with a Fluent Bit whose tail input cannot
+// remember how far it has read: one that was built without SQLite.
+func needsDatabase(t *testing.T, binary string) {
+	t.Helper()
+	help, _ := exec.Command(binary, "-i", "tail", "-h").CombinedOutput()
+	if !strings.Contains(strings.ToLower(string(help)), "\ndb ") {
+		t.Skipf("SKIPPED: %s was built without SQLite, so its tail input has no DB", version(binary))
+	}
+}

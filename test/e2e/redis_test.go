@@ -214,6 +214,7 @@ func (f *fleet) check(trouble bool) {
 // one memory: together they alert on each new tuple once.
 func TestSharedStore(t *testing.T) {
 	eachFluentBit(t, func(t *testing.T, binary string) {
+		needsDatabase(t, binary)
 		const grants = " resetkeys ~newterms:* resetchannels -@all +@connection +get +set +pttl +eval +evalsha +hget +hset"
 		for _, test := range []struct {
 			name  string
@@ -248,6 +249,7 @@ func TestSharedStore(t *testing.T) {
 // TestSharedStoreKilled kills the server twice on the way.
 func TestSharedStoreKilled(t *testing.T) {
 	eachFluentBit(t, func(t *testing.T, binary string) {
+		needsDatabase(t, binary)
 		server := redisserver.Start(t)
 		f := newFleet(t, binary, "redis://"+server.Addr+"?timeout=500ms")
 		for parts := 6; parts > 0; parts-- {
@@ -269,6 +271,7 @@ func TestSharedStoreKilled(t *testing.T) {
 // the middle of its work. Its chunks are on its disk.
 func TestSharedStoreNodeKilled(t *testing.T) {
 	eachFluentBit(t, func(t *testing.T, binary string) {
+		needsDatabase(t, binary)
 		server := redisserver.Start(t)
 		f := newFleet(t, binary, "redis://"+server.Addr+"?timeout=2s&claim=2s")
 		for parts := 8; parts > 0; parts-- {

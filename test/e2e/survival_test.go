@@ -59,6 +59,7 @@ func shown(term string) string {
 // flushes cannot leave through an input any more, and leave at the next start.
 func TestBurst(t *testing.T) {
 	eachFluentBit(t, func(t *testing.T, binary string) {
+		needsDatabase(t, binary)
 		dir := t.TempDir()
 		log, out := filepath.Join(dir, "audit.log"), filepath.Join(dir, "alerts")
 		create(t, log)
