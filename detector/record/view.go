@@ -117,7 +117,8 @@ func (v *View) Reset() {
 
 // Head returns the index of f's first value, 0 if it has none.
 func (v *View) Head(f Field) (i int32) {
-	if int(f) < len(v.table) { // which costs the least to inline
+	// Written so that it can just be inlined.
+	if f < FirstLazy {
 		if i = v.slots[v.table[f]].first; i >= 0 {
 			return
 		}
