@@ -12,7 +12,7 @@ GOFILES := $(shell find detector plugin -name '*.go' -o -name '*.c' -o -name '*.
 RACE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-amd64 build-arm64 test lint demo chaos fuzz clean
+.PHONY: help build build-amd64 build-arm64 test lint demo chaos bench bench-plots bench-compare soak fuzz clean
 
 help: ## what make can do
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,28 @@ demo: build $(HOST) ## the main job on a real audit log: learn from its first pa
 LONG ?=
 chaos: ## kills, failing disks, reloads, dead receivers, floods (2 minutes; LONG=-long: hundreds of rounds)
 	$(GO) run ./test/chaos $(LONG)
+
+bench: build ## newterms against floors and peers, with the goals (two minutes)
+	@$(GO) run ./test/bench
+
+bench-plots: ## the plots in test/bench/plots: cost by rules, tuples and record size
+	$(GO) run ./test/bench plot
+
+# The benchmark is this tree's in both, so that it measures the same thing; the
+# reference data beside the tree is found from there too.
+BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+BENCHPASS := $(GO) test -run '^$$' -bench Pass -count 10 -benchtime 0.3s ./test/bench
+REF ?= HEAD~1
+bench-compare: ## a pass over records here against REF's (REF=HEAD~1), by benchstat
+	@dir=$$(mktemp -d) && trap 'git worktree remove --force '$$dir'/tree; rm -rf '$$dir EXIT && \
+	git worktree add -q --detach $$dir/tree $(REF) && ln -s $(abspath ../shared) $$dir/shared && \
+	rm -rf $$dir/tree/test/bench && mkdir -p $$dir/tree/test && cp -r test/bench $$dir/tree/test/bench && \
+	(cd $$dir/tree && $(BENCHPASS)) > $$dir/REF && $(BENCHPASS) > $$dir/here && \
+	(cd $$dir && $(GO) run $(BENCHSTAT) REF here)
+
+SOAK ?= 10m
+soak: build ## a real Fluent Bit at full speed for SOAK (10m): memory, threads, descriptors
+	$(GO) run ./test/bench -for $(SOAK) soak
 
 FUZZTIME ?= 30s
 fuzz: ## every fuzz target for FUZZTIME (30s)
