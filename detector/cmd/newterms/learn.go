@@ -35,6 +35,7 @@ learning is not marked as done.`,
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	f.addEvents(fs)
+	offerEvents(cmd)
 	fs.StringVar(&f.state, "state", "", "the `DIR` of the state, which is made if need be")
 	fs.Var(&f.maxTerms, "max-terms", "tuples that a rule keeps (default 100000)")
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "no progress bar, no summary")

@@ -59,6 +59,7 @@ could not be read.`,
 		},
 	}
 	shape.add(cmd.Flags())
+	offerEvents(cmd)
 	cmd.Flags().BoolVarP(&q.count, "count", "c", false, "print only how many lines match")
 	cmd.Flags().BoolVarP(&q.invert, "invert-match", "v", false, "print the lines that do not match")
 	cmd.Flags().BoolVarP(&q.number, "line-number", "n", false, "print file and line before each line")
@@ -120,6 +121,7 @@ func (q *queryRun) run(cmd *cobra.Command, files []string) error {
 func (q *queryRun) chunk(c *input.Chunk) (full bool) {
 	for line, text := range lines(c) {
 		q.matched = false
+		q.trouble.doubt(c.File, text)
 		err := input.Events(text, func(event []byte, ns int64) {
 			_ = q.reader.Line(event, ns, line, q) // Skip has heard of it
 		})

@@ -74,6 +74,7 @@ files, 130 interrupted. Lines without an event are counted and do not matter.`,
 	fs.BoolVar(&f.summary, "summary", false, "print how noisy the rules are instead of the alerts")
 	fs.Var(&f.diff, "diff", "print how the alerts of these rules differ from those of --rules")
 	cmd.MarkFlagsMutuallyExclusive("table", "summary", "diff")
+	offer(cmd, "learn", "off", "24h", "7d")
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "no progress bar, no summary")
 	return cmd
 }
@@ -84,12 +85,14 @@ func (f *replayFlags) addCommon(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	f.addEvents(fs)
+	offerEvents(cmd)
 	fs.Var(&f.until, "learn-until", "events up to and including this `TIME` only teach (RFC 3339, or a date)")
 	fs.StringVar(&f.state, "state", "", "keep the state in this `DIR`; without, nothing is kept")
 	fs.Var(&f.learn, "learn", "how long a rule learns from its first match: off, 24h, 7d …")
 	fs.Var(&f.maxAlerts, "max-alerts", "alerts an interval and rule, 0 for no limit (default: as each rule says)")
 	fs.Var(&f.interval, "interval", "length of an interval (default: as each rule says)")
 	fs.Var(&f.maxTerms, "max-terms", "tuples that a rule keeps (default 100000)")
+	_ = cmd.MarkFlagDirname("state") // the flag is there
 }
 
 // addEvents adds the flags that say which rules run, and how events are read.
@@ -98,6 +101,15 @@ func (f *replayFlags) addEvents(fs *pflag.FlagSet) {
 	f.shape.add(fs)
 	fs.StringVar(&f.timeField, "time-field", "", "the `FIELD` that holds an event's time")
 }
+
+// offer makes shells complete the value of a flag.
+func offer(cmd *cobra.Command, flag string, values ...string) {
+	// The error is that the flag is not there.
+	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder))
+}
+
+// offerEvents is offer for the flags of addEvents.
+func offerEvents(cmd *cobra.Command) { offer(cmd, "mapping", "auto", "kubernetes_audit", "ecs") }
 
 // options returns what a runner needs.
 func (f *replayFlags) options(files []string) runOptions {

@@ -45,6 +45,7 @@ shows what was found until then.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.write(cmd, args) },
 	}
 	f.addCommon(cmd)
+	offer(cmd, "learn", "off", "24h", "7d")
 	fs := cmd.Flags()
 	fs.StringVarP(&f.out, "out", "o", "", "the `FILE` to write, - for the standard output")
 	fs.StringVar(&f.title, "title", "newterms report", "the `TITLE` of the page")

@@ -11,9 +11,11 @@ const rootHelp = `newterms finds what a log has never shown before: first-seen d
 Elastic's new_terms rules, the same engine as the Fluent Bit plugin's.
 
 Events are lines of JSON: Kubernetes audit events, bare or as clouds wrap them,
-or ECS documents. What Fluent Bit writes is read too: json_lines, json (an
-array a line) and the file output's own form, TAG: [TIME, {...}]. The stdout
-output's default form is not, since its strings are not escaped.
+or ECS documents. What Fluent Bit's file and stdout outputs write is read too:
+their default forms, plain, json_lines, json, json_stream, msgpack and ltsv. In
+stdout's default form and in ltsv strings are not escaped, so they can be
+forged, and lines that do not come out even are passed over; csv and template
+leave out the names of fields. The lines of msgpack are its records.
 Files may be compressed (gzip, zstd; told by how they begin), folders are read
 file by file in the order of their names, and - is the standard input.
 
@@ -31,14 +33,30 @@ func newRoot() *cobra.Command {
 		Long:          rootHelp,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          knownSubcommand,
 		RunE:          needsSubcommand,
 	}
 	root.AddCommand(newCheck(), newQuery(), newReplay(), newLearn(), newState(), newReport())
 	for _, c := range root.Commands() {
 		c.DisableFlagsInUseLine = true
 	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; %s --help lists the flags", err, cmd.CommandPath())
+	})
 	return root
+}
+
+// knownSubcommand refuses what is no sub-command, with one that may be meant.
+func knownSubcommand(cmd *cobra.Command, args []string) error {
+	err := cobra.NoArgs(cmd, args)
+	if err == nil {
+		return nil
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	if meant := cmd.SuggestionsFor(args[0]); len(meant) > 0 {
+		return fmt.Errorf("%w; is %s meant?", err, strings.Join(meant, " or "))
+	}
+	return fmt.Errorf("%w; %s --help lists them", err, cmd.CommandPath())
 }
 
 // needsSubcommand is what a command does that only holds others.

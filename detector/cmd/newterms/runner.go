@@ -176,6 +176,7 @@ func (r *runner) chunk(c *input.Chunk) {
 	for i, l := range r.lanes {
 		batch := l.engine.NewBatch()
 		for line, text := range lines(c) {
+			r.trouble.doubt(c.File, text)
 			err := input.Events(text, func(event []byte, ns int64) {
 				if r.beat != nil && r.beat.turns(event, ns) {
 					l.note(batch.End(""))
@@ -229,7 +230,15 @@ func (r *runner) took(d time.Duration) string {
 	events := c.Events.Load()
 	s := fmt.Sprintf("%s in %s of %s", plural(events, "event"), plural(r.lines, "line"), plural(r.files, "file"))
 	if sec := d.Seconds(); sec > 0 {
-		s += fmt.Sprintf(", %.1fs (%s/s)", sec, plural(int64(float64(events)/sec), "event"))
+		s += fmt.Sprintf(", %v (%s/s)", rounded(d), plural(int64(float64(events)/sec), "event"))
 	}
 	return s
+}
+
+// rounded cuts what nobody wants to know off a duration.
+func rounded(d time.Duration) time.Duration {
+	if d < time.Second {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(100 * time.Millisecond)
 }

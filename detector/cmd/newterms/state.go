@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -28,10 +29,11 @@ Exit codes: 0 all is well, 1 the answer is no (nothing found, or damage), 2
 trouble: wrong use, no such state, or one in use.`,
 		Example: `  newterms state rules --state /var/lib/newterms
   newterms state list --where 'user_agent.original: curl*'`,
-		Args: cobra.NoArgs,
+		Args: knownSubcommand,
 		RunE: needsSubcommand,
 	}
 	dir := cmd.PersistentFlags().String("state", detector.DefaultStatePath, "the `DIR` of the state")
+	_ = cmd.MarkPersistentFlagDirname("state") // the flag is there
 	cmd.AddCommand(
 		newStateRules(dir), newStateList(dir), newStateForget(dir), newStateExport(dir),
 		newStateImport(dir), newStateMerge(dir), newStateVerify(dir), newStateCompact(dir),
@@ -61,7 +63,9 @@ func inspect(cmd *cobra.Command, dir string) (*seen.Snapshot, error) {
 func stateError(err error) error {
 	switch {
 	case errors.Is(err, seen.ErrLocked):
-		return fmt.Errorf("%w; stop the plugin that uses it, since it has the state in memory", err)
+		return fmt.Errorf("%w; if a plugin uses it, stop that first, since it has the state in memory", err)
+	case errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("%w; a state is a folder: name the one that state_path names, --state DIR", err)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w; name the folder that state_path names: --state DIR", err)
 	case errors.Is(err, seen.ErrOtherRule):

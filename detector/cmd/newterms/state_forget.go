@@ -46,6 +46,9 @@ Exit codes: 0 done, 1 nothing matched or the answer was no, 2 trouble.`,
 			if len(rows) == 0 {
 				return answer(exitNo)
 			}
+			if err := unused(*dir); err != nil {
+				return stateError(err)
+			}
 			if !yes {
 				ok, err := ask(cmd, fmt.Sprintf("Forget %s? [y/N] ", plural(len(rows), "tuple")))
 				if err != nil {
@@ -88,6 +91,19 @@ func forget(dir string, rows []tupleRow) (n int, err error) {
 		}
 	}
 	return n, nil
+}
+
+// unused refuses a state in use before a question is asked whose answer would
+// come to nothing.
+func unused(dir string) error {
+	snap, _, err := seen.Inspect(dir)
+	if err != nil {
+		return err
+	}
+	if pid := snap.Pid; pid != 0 {
+		err = fmt.Errorf("%w: process %d holds %s", seen.ErrLocked, pid, dir)
+	}
+	return errors.Join(err, snap.Close())
 }
 
 // ask puts a question to whoever sits at the terminal.

@@ -73,6 +73,7 @@ Exit codes: 0 something was listed, 1 nothing was, 2 trouble.`,
 	fs.StringVar(&pattern, "rule", "", "only tuples of this rule: `ID` or name, with * as a wildcard")
 	fs.StringVar(&condition, "where", "", "only tuples that match this `KQL`")
 	fs.StringVar(&order, "sort", "last", "`ORDER`: last or first (latest first), count (greatest first), terms")
+	offer(cmd, "sort", "last", "first", "count", "terms")
 	fs.IntVar(&limit, "limit", 0, "list at most `N` tuples, 0 for all")
 	fs.BoolVar(&asJSON, "json", false, "one object a tuple, as export writes them")
 	return cmd

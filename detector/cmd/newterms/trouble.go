@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+
+	"fluent-bit-newterms/detector/cmd/newterms/input"
 )
 
 // namedTroubles is how many unreadable lines are named. The others are only
@@ -19,6 +21,18 @@ type trouble struct {
 	files    int    // not read to the end
 	lastFile string
 	lastLine int
+
+	warned string // the file whose form was warned of last
+}
+
+// doubt warns, once a file, of lines in a form that can be misread.
+func (t *trouble) doubt(file string, line []byte) {
+	if file == t.warned || !input.ReadsUnescaped(line) {
+		return
+	}
+	t.warned = file
+	fmt.Fprintf(t.w, "%s: %s: warning: Fluent Bit does not escape strings in this form: whoever chooses one, such as a user agent, can forge fields; json_lines is safe\n",
+		t.command, printable(file))
 }
 
 // line notes a line that holds no event, or one with a part that holds none.

@@ -34,7 +34,7 @@ func Expand(paths []string) (files []string, size int64, err error) {
 		}
 		info, err := os.Stat(path)
 		if err != nil {
-			return nil, 0, err
+			return nil, 0, fmt.Errorf("%s: %w", path, unnamed(err))
 		}
 		if !info.IsDir() {
 			add(path, info)

@@ -3,26 +3,32 @@ package input
 import (
 	"bytes"
 	"errors"
+	"io"
 	"strconv"
+
+	jsoniter "github.com/json-iterator/go"
 
 	"fluent-bit-newterms/detector/record"
 )
 
 // Errors of lines that hold no event in a form that is read.
 var (
-	ErrRuby = errors.New(`this is how Fluent Bit's stdout output prints records by default, which cannot be read back since strings are not escaped; use "format json_lines" there`)
-	ErrCut  = errors.New("the line is no whole JSON: it breaks off, or something follows it")
+	ErrCSV = errors.New(`this is Fluent Bit's csv form, which leaves the names of fields out; use "format plain" there`)
+	ErrCut = errors.New("the line is no whole JSON: it breaks off, or something follows it")
 )
 
 // Events calls fn for each event of a line. ns is the time, in nanoseconds
 // since the epoch, that Fluent Bit gave the event, 0 where the line says
-// none; event is a part of line. These lines are read:
+// none; event is a part of line, or memory of its own. These lines are read:
 //
 //	{…}                          one event: an audit log, json_lines
 //	[{…},{…}]                    several: Fluent Bit's format json
 //	TAG: [SECONDS.NANOS, {…}]    Fluent Bit's file output
 //	[SECONDS.NANOS, {…}]         the same without a tag
 //	TAG: [[SECONDS, {…}], {…}]   either with metadata
+//	{…}{…}                       several: Fluent Bit's format json_stream
+//
+// and those of ReadsUnescaped.
 //
 // What is nothing of the kind is handed to fn as it is, for the reader of
 // events to find the fault; an error says what is known to be unreadable.
@@ -33,28 +39,41 @@ func Events(line []byte, fn func(event []byte, ns int64)) error {
 		return nil
 	}
 	if line[0] == '{' {
-		fn(line, 0)
-		return nil
+		return objects(line, fn)
 	}
 	list := line
-	if line[0] != '[' {
+	switch {
+	case isLTSV(line):
+		event, time, err := ltsvEvent(line)
+		if err == nil {
+			ns, _ := stamp(time) // without one the event has its own
+			fn(event, ns)
+		}
+		return err
+	case isRuby(line):
+		var err error
+		if list, err = rubyEvent(line); err != nil {
+			return err
+		}
+	case line[0] != '[':
 		i := bytes.Index(line, []byte(": ["))
 		if i < 0 {
+			if isCSV(line) {
+				return ErrCSV
+			}
 			fn(line, 0)
 			return nil
 		}
 		list = line[i+2:]
-	} else if isRuby(line) {
-		return ErrRuby
 	}
 	var parts [2][]byte // of a pair
-	n, objects := 0, true
+	n, all := 0, true
 	ok := record.JSON.Each(list, func(e []byte) bool {
 		if n < len(parts) {
 			parts[n] = e
 		}
 		n++
-		objects = objects && isObject(e)
+		all = all && isObject(e)
 		return true
 	})
 	if !ok {
@@ -66,7 +85,7 @@ func Events(line []byte, fn func(event []byte, ns int64)) error {
 			return nil
 		}
 	}
-	if !objects || line[0] != '[' {
+	if !all || line[0] != '[' {
 		fn(line, 0)
 		return nil
 	}
@@ -82,13 +101,35 @@ func isObject(b []byte) bool {
 	return len(b) > 0 && b[0] == '{'
 }
 
-// isRuby tells a line such as [0] tag: [[1700000000.5, {}], {"k"=>"v"}].
-func isRuby(line []byte) bool {
-	i := 1
-	for i < len(line) && line[i] >= '0' && line[i] <= '9' {
-		i++
+// objects calls fn for each of the objects that a line holds with nothing in
+// between.
+func objects(line []byte, fn func(event []byte, ns int64)) error {
+	if !bytes.Contains(line, []byte("}{")) {
+		fn(line, 0)
+		return nil
 	}
-	return i > 1 && i+2 < len(line) && line[i] == ']' && line[i+1] == ' ' && bytes.Contains(line[i:], []byte(": ["))
+	it := jsoniter.ParseBytes(jsoniter.ConfigDefault, line)
+	for len(line) > 0 {
+		it.ResetBytes(line)
+		skipped := it.SkipAndReturnBytes()
+		if it.Error != nil && it.Error != io.EOF || len(skipped) == 0 {
+			fn(line, 0) // for the reader of events to find the fault
+			return nil
+		}
+		fn(line[:len(skipped)], 0)
+		line = bytes.TrimLeft(line[len(skipped):], " \t\r")
+	}
+	return nil
+}
+
+// isCSV tells a line such as 1700000000.5,"value",…
+func isCSV(line []byte) bool {
+	time, _, ok := bytes.Cut(line, []byte{','})
+	if !ok {
+		return false
+	}
+	_, ok = stamp(time)
+	return ok
 }
 
 // stamp reads a time as Fluent Bit writes it: seconds with a fraction, alone
