@@ -29,7 +29,8 @@ func (b *bench) decoder() (result, error) {
 		return result{}, err
 	}
 	var records int
-	best := race(raceFor, 1, run, func(i int) {
+	// The decoder's garbage is collected by other threads: that is its time too.
+	best := raceBy(processTime, raceFor, 1, run, func(i int) {
 		d := output.NewDecoder(unsafe.Pointer(unsafe.SliceData(chunks[i])), len(chunks[i]))
 		records = 0
 		for {
