@@ -126,6 +126,9 @@ func (p *pass) Event(ev *mapping.Event) {
 		ev.Time = p.eventTime(ev.View)
 	}
 	p.memo.Reset()
+	if p.memo.Now = p.now; p.set.timeFields != nil { // "now" in queries
+		p.memo.Now = ev.Time / int64(time.Millisecond)
+	}
 	p.refOf = -1
 	if p.event++; p.event == 0 {
 		clear(p.tried)

@@ -13,9 +13,11 @@ import (
 //
 // A literal is an RFC 3339 time, or the beginning of one, in which case it
 // stands for all of the year, month, day and so on; or it is milliseconds
-// since 1970. Date mathematics (now-1d) is not read: what is compared with it
-// never matches.
-type dates struct{ spans []span }
+// since 1970; or it is reckoned from one of these, or from now: see dateMath.
+type dates struct {
+	spans    []span
+	reckoned []reckoned // from now
+}
 
 // span is a time from first to last, both included, in milliseconds since
 // 1970.
@@ -26,7 +28,16 @@ func newDate(operands []operand) matcher {
 	for _, o := range operands {
 		s, ok := parseDate(o.text)
 		if !ok {
-			continue
+			m, ok := parseDateMath(o.text)
+			isRange := o.kind == opRange
+			if !ok || !isRange && o.kind != opWord && o.kind != opPhrase {
+				continue
+			}
+			if m.now {
+				d.reckoned = append(d.reckoned, reckoned{math: m, op: o.op, is: !isRange})
+				continue
+			}
+			s = m.at(0)
 		}
 		switch o.kind {
 		case opWord, opPhrase:
@@ -36,7 +47,7 @@ func newDate(operands []operand) matcher {
 		}
 	}
 	matchers := listsOf(operands)
-	if len(d.spans) > 0 {
+	if len(d.spans)+len(d.reckoned) > 0 {
 		matchers = append(matchers, d)
 	}
 	return newAnyOf(matchers)
@@ -57,7 +68,7 @@ func (s span) beside(op Op) span {
 	}
 }
 
-func (d dates) match(val *record.Value, _ *Memo) bool {
+func (d dates) match(val *record.Value, memo *Memo) bool {
 	var at int64
 	switch val.Kind {
 	case record.Int:
@@ -80,6 +91,14 @@ func (d dates) match(val *record.Value, _ *Memo) bool {
 	for i := range d.spans {
 		if s := &d.spans[i]; at >= s.first && at <= s.last {
 			return true
+		}
+	}
+	if len(d.reckoned) > 0 {
+		now := memo.clock()
+		for i := range d.reckoned {
+			if d.reckoned[i].holds(at, now) {
+				return true
+			}
 		}
 	}
 	return false

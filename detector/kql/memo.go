@@ -13,6 +13,10 @@ import (
 // at hand, and scratch space. Reset it for each record. It belongs to one
 // goroutine, and to the predicates of the Compiler that made it.
 type Memo struct {
+	// Now is what "now" means in date math, in milliseconds since 1970; 0 is the
+	// clock's time. Set it before a record's first Match.
+	Now int64
+
 	// results holds, by slot, the epoch in which a result was found, and
 	// the result in the lowest bit. A reset begins a new epoch, and so
 	// forgets all results at once.
