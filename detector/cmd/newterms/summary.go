@@ -146,7 +146,7 @@ const shownTerms = 5
 // noisiest lists the terms that most alerts of a rule have, as the exceptions
 // that would save them.
 func (s *summary) noisiest(order []string) {
-	fmt.Fprintln(s.w, "\nWHAT AN EXCEPTION WOULD SAVE")
+	fmt.Fprintln(s.w, "\nNOISIEST TERMS, AND THE ALERTS THAT AN EXCEPTION WOULD SAVE")
 	for _, id := range order {
 		n := s.rules[id]
 		type saving struct {

@@ -2,20 +2,17 @@ package report
 
 import (
 	"bytes"
-	"context"
 	"fmt"
-	"html"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
+
+	"fluent-bit-newterms/detector/cmd/newterms/report/browsertest"
 )
 
 // hostile is text as an attacker would have it in a log.
-const hostile = `</script><script>window.pwned=1</script><img src=x onerror="window.pwned=1"> --><b>{{program}}</b>`
+const hostile = `</script><script>window.pwned=1</script><img src=x onerror="window.pwned=1"> --><b>{{program}}</b>` + "\u2028\u2029'\"`${pwned}\x00\\"
 
 // sample is a report with n alerts of three rules.
 func sample(n int) *Data {
@@ -74,44 +71,10 @@ func TestSelfContained(t *testing.T) {
 	}
 }
 
-// browse opens a page in a browser without a window and returns the document
-// as its programs left it.
-func browse(t *testing.T, page string, flags ...string) string {
-	t.Helper()
-	browser := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			browser = path
-			break
-		}
-	}
-	if browser == "" {
-		t.Skip("there is no Chromium to look at the page with")
-	}
-	dir := t.TempDir()
-	file := filepath.Join(dir, "report.html")
-	if err := os.WriteFile(file, []byte(page), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	args := append([]string{
-		"--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--user-data-dir=" + filepath.Join(dir, "profile"),
-		"--window-size=1280,1000", "--dump-dom",
-	}, flags...)
-	cmd := exec.CommandContext(ctx, browser, append(args, "file://"+file)...)
-	cmd.WaitDelay = 5 * time.Second
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s: %v", browser, err)
-	}
-	return string(out)
-}
-
 // TestInBrowser opens the page as it is: its program runs under its policy,
 // and what an attacker wrote does not.
 func TestInBrowser(t *testing.T) {
-	dom := browse(t, written(t, sample(300)))
+	dom := browsertest.Browse(t, written(t, sample(300)))
 	for _, want := range []string{"300 alerts, 1 to 100 shown.", ">123,456<", "user299"[:5], "&lt;/script&gt;&lt;script&gt;window.pwned=1"} {
 		if !strings.Contains(dom, want) {
 			t.Errorf("the page does not show %q", want)
@@ -132,16 +95,7 @@ func TestUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := written(t, sample(10_000))
-	// The policy would not let a script in that the page does not know.
-	page = regexp.MustCompile(`script-src '[^']*'`).ReplaceAllString(page, "script-src 'unsafe-inline'")
-	page = strings.Replace(page, "</body>", "<script>"+string(script)+"</script></body>", 1)
-	dom := browse(t, page)
-	found := regexp.MustCompile(`data-result="([^"]*)"`).FindStringSubmatch(dom)
-	if found == nil {
-		t.Fatal("the script did not come to its end")
-	}
-	if result := html.UnescapeString(found[1]); result != "fine" {
+	if result := browsertest.Use(t, written(t, sample(10_000)), string(script)); result != "fine" {
 		t.Error(result)
 	}
 }
@@ -158,7 +112,7 @@ func TestEmpty(t *testing.T) {
 		{"no match", &Data{Replayed: true, Step: 1000}, "There were none."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			dom := browse(t, written(t, c.data))
+			dom := browsertest.Browse(t, written(t, c.data))
 			for _, want := range []string{c.want, "No event matched a rule."} {
 				if !strings.Contains(dom, want) {
 					t.Errorf("the page does not show %q", want)
