@@ -254,7 +254,11 @@ func outcomeOf(decision, before string) string {
 	return before
 }
 
+// maxCompared is how many values of a union are told apart.
+const maxCompared = 64
+
 func union(v *record.View, u *slotUnion) {
+	n := 0
 	for _, src := range u.src {
 	values:
 		for i := v.Slot(src); i != 0; i = v.Next(i) {
@@ -262,12 +266,17 @@ func union(v *record.View, u *slotUnion) {
 			if val.Kind == record.Object {
 				continue
 			}
-			for j := v.Slot(u.dst); j != 0; j = v.Next(j) {
-				if *v.At(j) == val {
-					continue values
+			// Every pair is compared, so only among so many: a value that
+			// stands there twice does no harm.
+			if n < maxCompared {
+				for j := v.Slot(u.dst); j != 0; j = v.Next(j) {
+					if *v.At(j) == val {
+						continue values
+					}
 				}
 			}
 			v.PushSlot(u.dst, val)
+			n++
 		}
 	}
 }
