@@ -46,7 +46,7 @@ $(HOST): $(wildcard test/host/*.c test/host/*.h)
 	$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -pthread -rdynamic -o $@ $(wildcard test/host/*.c) -ldl
 
 test: build $(HOST) ## all tests; those with a real Fluent Bit need fluent-bit on the PATH
-	$(GO) test $(RACE) ./...
+	$(GO) test -timeout 40m $(RACE) ./...
 
 lint: ## gofmt and go vet, with and without cgo
 	@test -z "$$(gofmt -l detector plugin test)" || { gofmt -d detector plugin test; exit 1; }
