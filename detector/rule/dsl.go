@@ -71,7 +71,10 @@ func dsl(q table) kql.Node {
 	if !ok {
 		hint, known := refused[name]
 		if !known {
-			hint = didYouMean(name, slices.Sorted(maps.Keys(clauses)))
+			kinds := slices.Sorted(maps.Keys(clauses))
+			if hint = didYouMean(name, kinds); hint == "" {
+				hint = "supported are " + strings.Join(kinds, ", ")
+			}
 		}
 		q.failKey(q.at(name), hint, "%s: queries of kind %s are not supported", q.path, childPath("", name))
 		return nil

@@ -43,8 +43,12 @@ func decodeJSON(r *reader) (table, bool) {
 		return table{}, false
 	}
 	if !numbers.Valid([]byte(r.doc.text)) || jsonDepth(r.doc.text) > maxJSONDepth {
-		at := r.doc.at(validJSONPrefix(r.doc.text))
-		r.failAt(at, "", hint, "not valid JSON")
+		at, found, expected, ok := jsonFault(r.doc.text)
+		if !ok {
+			r.failAt(r.doc.at(0), "", hint, "not valid JSON")
+			return table{}, false
+		}
+		r.failAt(r.doc.at(at), "", hint, "not valid JSON: expected %s, found %s", expected, found)
 		return table{}, false
 	}
 	var v any
@@ -127,14 +131,4 @@ func jsonDepth(text string) int {
 		}
 	}
 	return deepest
-}
-
-// validJSONPrefix returns about where text stops being JSON: the end of the
-// last value that the position scanner understood.
-func validJSONPrefix(text string) int {
-	last := 0
-	for _, p := range indexJSON(text) {
-		last = max(last, p.value)
-	}
-	return last
 }
