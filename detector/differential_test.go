@@ -272,6 +272,9 @@ func TestRestartAnywhere(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			if err := e.Settle(); err != nil {
+				t.Fatal(err)
+			}
 			if err := store.Close(); err != nil {
 				t.Fatal(err)
 			}

@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -50,7 +51,7 @@ func (rig *exceptRig) open() {
 }
 
 func (rig *exceptRig) restart() {
-	if err := rig.store.Close(); err != nil {
+	if err := errors.Join(rig.e.Settle(), rig.store.Close()); err != nil {
 		rig.t.Fatal(err)
 	}
 	rig.open()
