@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"fluent-bit-newterms/detector/mapping"
 	"fluent-bit-newterms/detector/record"
@@ -139,23 +138,6 @@ func TestTuplesDiffer(t *testing.T) {
 	}
 	if e.Known() != 10_000 {
 		t.Errorf("%d tuples known, want 10000", e.Known())
-	}
-}
-
-func TestRaceTakesTheBest(t *testing.T) {
-	calls, sum := 0, 0
-	work := func(n int) {
-		for i := range n {
-			sum += i * i
-		}
-	}
-	best := race(20*time.Millisecond, 1, func(int) {
-		if calls++; calls%2 == 1 {
-			work(2_000_000)
-		}
-	}, func(int) { work(200_000) })
-	if calls < 2 || best[0] <= 0 || best[0] > best[1] {
-		t.Errorf("best times %v of %d calls, %d", best, calls, sum)
 	}
 }
 

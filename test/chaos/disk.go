@@ -103,8 +103,11 @@ func (l *lab) dryRun() (int, []string, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	var mu sync.Mutex
 	var names []string
 	d := &faultyDisk{folder: f.state, decide: func(_ int, o op) verdict {
+		mu.Lock()
+		defer mu.Unlock()
 		names = append(names, o.name+" "+filepath.Base(o.path))
 		return verdict{}
 	}}
@@ -116,6 +119,8 @@ func (l *lab) dryRun() (int, []string, error) {
 		return 0, nil, err
 	}
 	n, _ := d.count()
+	mu.Lock()
+	defer mu.Unlock()
 	return n, names[:n], f.over(p)
 }
 
