@@ -354,20 +354,23 @@ func (d *Detector) alertsTag(tag string) bool {
 	return slices.ContainsFunc(hub.inputs, func(in *Input) bool { return in.where.Tag == tag && tag != "" })
 }
 
-// tick does what has to be done without a flush: summaries, acknowledgements,
-// metrics.
-func (d *Detector) tick() {
-	t := time.NewTicker(time.Second)
+// every calls fn again and again until the detector closes.
+func (d *Detector) every(period time.Duration, fn func()) {
+	t := time.NewTicker(period)
 	defer t.Stop()
 	for {
 		select {
 		case <-d.stop:
 			return
 		case <-t.C:
+			fn()
 		}
-		d.once()
 	}
 }
+
+// tick does what has to be done without a flush: summaries, acknowledgements,
+// metrics.
+func (d *Detector) tick() { d.every(time.Second, d.once) }
 
 // once is one turn of tick. Its panic must not end the host.
 func (d *Detector) once() {

@@ -16,18 +16,7 @@ const pollEvery = 2 * time.Second
 type reloadCounts struct{ done, failed atomic.Uint64 }
 
 // follow takes up changed rules until the detector closes.
-func (d *Detector) follow() {
-	t := time.NewTicker(pollEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-d.stop:
-			return
-		case <-t.C:
-			d.look()
-		}
-	}
-}
+func (d *Detector) follow() { d.every(pollEvery, d.look) }
 
 // look is one look at the files.
 func (d *Detector) look() {

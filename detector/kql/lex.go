@@ -113,7 +113,7 @@ func escapeQuoted(s string) (text string, n int) {
 }
 
 // escapeAnywhere reads the escapes that quoted and unquoted literals share,
-// from behind the backslash: \t, \r, \n and \uXXXX.
+// from behind the backslash: \t, \r, \n and \u with four hexadecimal digits.
 func escapeAnywhere(s string) (text string, n int) {
 	if s == "" {
 		return "", 0
