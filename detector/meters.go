@@ -1,6 +1,10 @@
 package detector
 
-import "time"
+import (
+	"runtime"
+	"runtime/metrics"
+	"time"
+)
 
 // meters copy totals into the host's metrics. Names follow the Prometheus
 // conventions; the host puts its own namespace before them, and the instance's
@@ -65,6 +69,8 @@ func newMeters(d *Detector) *meters {
 		return 0
 	})
 	gauge("state_owed_tuples", "Tuples that are in memory and not yet on disk.", func() float64 { return float64(d.store.Stats().OwedTuples) })
+	gauge("goroutines", "Goroutines of the plugin, all its instances together.", func() float64 { return float64(runtime.NumGoroutine()) })
+	gauge("memory_bytes", "Memory that the plugin's Go runtime holds, all its instances together.", runtimeMemory)
 	gauge("rules", "Rules that run.", func() float64 { return float64(len(d.engine.Rules())) })
 	m.share(counter, gauge)
 	m.rules = newRuleMeters(reg)
@@ -93,4 +99,12 @@ func (m *meters) update() {
 	m.commits.Add((spent - m.spent).Seconds())
 	m.spent = spent
 	m.rules.update(m.d.engine.ruleStatuses())
+}
+
+// runtimeMemory returns how many bytes of memory Go's runtime holds and has not
+// given back to the system.
+func runtimeMemory() float64 {
+	m := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(m)
+	return float64(m[0].Value.Uint64()) - float64(m[1].Value.Uint64())
 }
