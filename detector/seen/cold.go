@@ -188,7 +188,7 @@ func (m *Memory) thaw(r *row) (*segment, packed) {
 		seg = m.protected
 	}
 	out := m.cold.take(r, again)
-	seg.Add(out.key, out.value)
+	seg.insert(out.key, out.value)
 	m.cold.tidy(m.seenAgain)
 	return seg, out.value
 }
@@ -197,32 +197,32 @@ func (m *Memory) thaw(r *row) (*segment, packed) {
 func (m *Memory) size(seg *segment) int {
 	switch seg {
 	case m.probation:
-		return seg.Len() + m.cold.n[0]
+		return seg.len() + m.cold.n[0]
 	case m.protected:
-		return seg.Len() + m.cold.n[1]
+		return seg.len() + m.cold.n[1]
 	}
-	return seg.Len()
+	return seg.len()
 }
 
 // oldest returns the least recently seen tuple of a segment.
-func (m *Memory) oldest(seg *segment) (key uint64, p packed, ok bool) {
+func (m *Memory) oldest(seg *segment) (p packed, ok bool) {
 	if seg == m.probation || seg == m.protected {
 		if r := m.cold.oldest(seg == m.protected, m.seenAgain); r != nil {
-			return r.key, r.value, true
+			return r.value, true
 		}
 	}
-	return seg.GetOldest()
+	_, p, ok = seg.lru.GetOldest()
+	return p, ok
 }
 
 // dropOldest forgets the least recently seen tuple of a segment.
-func (m *Memory) dropOldest(seg *segment) (p packed, ok bool) {
+func (m *Memory) dropOldest(seg *segment) (key uint64, p packed, ok bool) {
 	if seg == m.probation || seg == m.protected {
 		if r := m.cold.oldest(seg == m.protected, m.seenAgain); r != nil {
 			out := m.cold.take(r, seg == m.protected)
 			m.cold.tidy(m.seenAgain)
-			return out.value, true
+			return out.key, out.value, true
 		}
 	}
-	_, p, ok = seg.RemoveOldest()
-	return p, ok
+	return seg.removeOldest()
 }

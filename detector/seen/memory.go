@@ -1,6 +1,9 @@
 package seen
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Sighting says when a tuple was seen, and how often.
 type Sighting struct {
@@ -52,17 +55,21 @@ type Outcome struct {
 // A Memory is not safe for concurrent use.
 type Memory struct {
 	cfg    MemoryConfig
-	window int64 // ms; 0 is for ever
-	grain  int64 // ms
-	key    hashKey
+	window int64  // ms; 0 is for ever
+	grain  int64  // ms
 	seq    uint64 // the last sequence number given out
 	newest int64  // the latest sighting of all, ms
 
-	probation *segment // seen on one occasion
-	protected *segment // seen again later
+	places    places
+	segments  []*segment // by their number in places; nil if it is free
+	probation *segment   // seen on one occasion
+	protected *segment   // seen again later
 	floods    map[uint64]*flood
 	ring      []*flood // floods, in no order
 	turn      int      // the flood to prune next
+	swept     uint64   // seq when empty floods were last dropped
+	idle      int      // how often prune found nothing to forget, one after the other
+	calm      int64    // ms: up to this, prune has nothing to do
 	floodAt   uint32
 	sketch    sketch
 	baseline  baseline
@@ -81,15 +88,15 @@ func NewMemory(cfg MemoryConfig) *Memory {
 		cfg.RefreshGrain = max(cfg.Window/100, time.Minute)
 	}
 	m := &Memory{
-		cfg:     cfg,
-		window:  max(cfg.Window.Milliseconds(), 0),
-		grain:   max(cfg.RefreshGrain.Milliseconds(), slotsPerGrain),
-		key:     processKey(),
-		floods:  make(map[uint64]*flood),
-		floodAt: uint32(max(cfg.MaxTuples/floodFraction, floodLeast)),
+		cfg:      cfg,
+		window:   max(cfg.Window.Milliseconds(), 0),
+		grain:    max(cfg.RefreshGrain.Milliseconds(), slotsPerGrain),
+		segments: make([]*segment, 1),
+		floods:   make(map[uint64]*flood),
+		floodAt:  uint32(max(cfg.MaxTuples/floodFraction, floodLeast)),
 	}
 	m.sketch.period = cfg.MaxTuples * 8
-	m.probation, m.protected = newSegment(cfg.MaxTuples), newSegment(cfg.MaxTuples)
+	m.probation, m.protected = m.newSegment(), m.newSegment()
 	for i := range m.terms {
 		m.terms[i].limit = cfg.MaxTuples + cfg.MaxTuples/4 + 1024
 	}
@@ -98,42 +105,52 @@ func NewMemory(cfg MemoryConfig) *Memory {
 
 // Len returns how many tuples are kept, expired ones included.
 func (m *Memory) Len() int {
-	n := m.size(m.probation) + m.size(m.protected)
-	for _, f := range m.ring {
-		n += f.lru.Len()
+	return m.places.n + m.cold.n[0] + m.cold.n[1]
+}
+
+// newSegment adds an empty segment.
+func (m *Memory) newSegment() *segment {
+	id := len(m.segments)
+	if free := slices.Index(m.segments[1:], nil); free >= 0 {
+		id = free + 1
+	} else {
+		m.segments = append(m.segments, nil)
 	}
-	return n
+	m.segments[id] = newSegment(m.cfg.MaxTuples, uint32(id), &m.places)
+	return m.segments[id]
+}
+
+// each calls yield with every segment.
+func (m *Memory) each(yield func(*segment) bool) {
+	for _, seg := range m.segments {
+		if seg != nil && !yield(seg) {
+			return
+		}
+	}
 }
 
 // Oldest returns the sightings of the least recently seen tuple.
 func (m *Memory) Oldest() (s Sighting, ok bool) {
-	look := func(seg *segment) {
-		if _, p, has := m.oldest(seg); has && (!ok || p.last() < s.Last) {
+	for seg := range m.each {
+		if p, has := m.oldest(seg); has && (!ok || p.last() < s.Last) {
 			s, ok = p.sighting(), true
 		}
-	}
-	look(m.probation)
-	look(m.protected)
-	for _, f := range m.ring {
-		look(f.lru)
 	}
 	return s, ok
 }
 
 // Peek returns what is known of a tuple, expired or not, and changes nothing.
 func (m *Memory) Peek(terms []byte) (Sighting, bool) {
-	var h hashed
-	h.key, h.check = m.key.hashTuple(terms)
-	m.key.hashTerms(terms, &h)
-	seg, p := m.find(&h)
+	key, check := hashTuple(terms)
+	seg, p := m.find(key)
 	if seg == nil {
-		r := m.cold.find(h.key)
+		r := m.cold.find(key)
 		if r == nil {
 			return Sighting{}, false
 		}
 		p = r.value
 	}
-	if p.check() != h.check {
+	if p.check() != check {
 		return Sighting{}, false
 	}
 	return p.sighting(), true
@@ -148,11 +165,10 @@ func (m *Memory) Observe(terms []byte, s Sighting, b *Batch) (o Outcome) {
 	s = s.normal()
 	m.newest = max(m.newest, s.Last)
 	var h hashed
-	h.key, h.check = m.key.hashTuple(terms)
-	m.key.hashTerms(terms, &h)
+	h.key, h.check = hashTuple(terms)
 
 	window := m.window
-	seg, p := m.find(&h)
+	seg, p := m.find(h.key)
 	if seg == nil {
 		if r := m.cold.find(h.key); r != nil {
 			seg, p = m.thaw(r)
@@ -168,19 +184,25 @@ func (m *Memory) Observe(terms []byte, s Sighting, b *Batch) (o Outcome) {
 	switch {
 	case seg == nil:
 		o.Verdict = New
+		h.hashTerms(terms)
 		m.novelty(&o, &h, s)
 		m.seq++
 		m.insert(&o, &h, terms, s, m.seq, b)
 	case m.window > 0 && s.First-p.last() > window:
 		o.Verdict, o.Previous = Expired, p.sighting()
+		h.hashTerms(terms)
 		m.novelty(&o, &h, s)
-		seg.Remove(h.key)
+		seg.remove(h.key)
 		m.insert(&o, &h, terms, s, p.seq(), b)
 	default:
 		o.Previous = p.sighting()
 		m.refresh(seg, &h, terms, &p, s, b)
+		if seconds(s.Last) > seconds(o.Previous.Last) {
+			h.hashTerms(terms)
+		}
 	}
-	if last := seconds(s.Last); o.Verdict != Known || last > seconds(o.Previous.Last) {
+	if h.n > 0 {
+		last := seconds(s.Last)
 		dead := seconds(max(m.newest-2*m.window, 0))
 		if m.window == 0 {
 			dead = 0
@@ -191,30 +213,6 @@ func (m *Memory) Observe(terms []byte, s Sighting, b *Batch) (o Outcome) {
 	}
 	m.prune(b)
 	return o
-}
-
-// find returns the segment that holds h and its value, or nil. It does not look
-// among the cold.
-func (m *Memory) find(h *hashed) (*segment, packed) {
-	if p, ok := m.protected.Peek(h.key); ok {
-		return m.protected, p
-	}
-	if p, ok := m.probation.Peek(h.key); ok {
-		return m.probation, p
-	}
-	var seg *segment
-	var p packed
-	if len(m.ring) > 0 {
-		h.groups(func(g uint64) bool {
-			if f := m.floods[g]; f != nil {
-				if v, ok := f.lru.Peek(h.key); ok {
-					seg, p = f.lru, v
-				}
-			}
-			return seg == nil
-		})
-	}
-	return seg, p
 }
 
 // novelty tells which terms of h no live tuple has.
@@ -238,16 +236,16 @@ func (m *Memory) novelty(o *Outcome, h *hashed, s Sighting) {
 func (m *Memory) insert(o *Outcome, h *hashed, terms []byte, s Sighting, seq uint64, b *Batch) {
 	f := m.floodOf(h)
 	if m.Len() >= m.cfg.MaxTuples {
-		if p, ok := m.dropOldest(m.victim(f)); ok {
+		if _, p, ok := m.dropOldest(m.victim(f)); ok {
 			o.Evicted, o.EvictedInsideWindow = true, !m.expired(&p)
 			m.forget(&p, b)
 		}
 	}
 	seg := m.probation
 	if f != nil {
-		seg = f.lru
+		seg = f.segment
 	}
-	seg.Add(h.key, pack(s, seq, m.slot(s.Last), h.check))
+	seg.insert(h.key, pack(s, seq, m.slot(s.Last), h.check))
 	if b != nil {
 		b.put(m.cfg.Rule, seq, s, terms, o.Verdict == New)
 	}
@@ -269,17 +267,17 @@ func (m *Memory) refresh(seg *segment, h *hashed, terms []byte, p *packed, s Sig
 	}
 	v := pack(s, p.seq(), slot, h.check)
 	if seg == m.protected || s.Last-s.First < m.grain {
-		seg.Add(h.key, v)
+		seg.update(h.key, v)
 		return
 	}
 	// Seen again on a later occasion. The protected segment holds at most four
 	// fifths; what falls out of it is on probation again.
-	seg.Remove(h.key)
-	m.protected.Add(h.key, v)
+	seg.remove(h.key)
+	m.protected.insert(h.key, v)
 	if m.size(m.protected) > max(m.cfg.MaxTuples*4/5, 1) {
-		key, v, _ := m.oldest(m.protected)
-		m.dropOldest(m.protected)
-		m.probation.Add(key, v)
+		if key, v, ok := m.dropOldest(m.protected); ok {
+			m.probation.insert(key, v)
+		}
 	}
 }
 
@@ -293,7 +291,7 @@ func (m *Memory) expired(p *packed) bool {
 }
 
 func (m *Memory) remove(seg *segment, key uint64, p *packed, b *Batch) {
-	seg.Remove(key)
+	seg.remove(key)
 	m.forget(p, b)
 }
 
@@ -308,27 +306,32 @@ func (m *Memory) forget(p *packed, b *Batch) {
 // again. Until then they are kept: late records must still find them, and an
 // alert says when its tuple was last seen.
 func (m *Memory) prune(b *Batch) {
-	if m.window == 0 {
+	if m.window == 0 || m.newest <= m.calm {
 		return
 	}
+	m.idle++
 	step := func(seg *segment) {
 		for range 2 {
-			_, p, ok := m.oldest(seg)
+			p, ok := m.oldest(seg)
 			if !ok || m.newest-p.last() <= 2*m.window {
 				return
 			}
 			m.dropOldest(seg)
 			m.forget(&p, b)
+			m.idle = 0
 		}
 	}
 	step(m.probation)
 	step(m.protected)
 	if len(m.ring) > 0 {
 		m.turn = (m.turn + 1) % len(m.ring)
-		f := m.ring[m.turn]
-		step(f.lru)
-		if f.lru.Len() == 0 {
-			m.dropFlood(m.turn)
+		step(m.ring[m.turn].segment)
+	}
+	if m.idle > len(m.ring) {
+		// No segment has anything to forget, until the oldest is old enough.
+		m.idle = 0
+		if s, ok := m.Oldest(); ok {
+			m.calm = s.Last + 2*m.window
 		}
 	}
 }

@@ -23,23 +23,15 @@ func (m *Memory) Reconfigure(maxTuples int, window time.Duration, b *Batch) {
 		m.terms[i].limit = maxTuples + maxTuples/4 + 1024
 	}
 	for m.Len() > maxTuples {
-		p, ok := m.dropOldest(m.victim(nil))
+		_, p, ok := m.dropOldest(m.victim(nil))
 		if !ok {
 			break
 		}
 		m.forget(&p, b)
 	}
-	for _, seg := range m.segments() {
-		seg.Resize(maxTuples + 1)
+	for seg := range m.each {
+		seg.lru.Resize(maxTuples + 1)
 	}
-}
-
-func (m *Memory) segments() []*segment {
-	all := []*segment{m.probation, m.protected}
-	for _, f := range m.ring {
-		all = append(all, f.lru)
-	}
-	return all
 }
 
 // setWindow changes the window, and with it the refresh grain. The grain is the
@@ -54,7 +46,7 @@ func (m *Memory) setWindow(window time.Duration) {
 	}
 	fresh := NewMemory(MemoryConfig{MaxTuples: 1, Window: window})
 	m.cfg.Window, m.cfg.RefreshGrain = window, fresh.cfg.RefreshGrain
-	m.window, m.grain = fresh.window, fresh.grain
+	m.window, m.grain, m.calm = fresh.window, fresh.grain, 0
 	stale := func(p packed) packed {
 		return pack(p.sighting(), p.seq(), m.slot(p.last())-slotsPerGrain-1, p.check())
 	}
@@ -62,10 +54,10 @@ func (m *Memory) setWindow(window time.Duration) {
 		rows[i].value = stale(rows[i].value)
 	}
 	m.cold.build(rows, m.seenAgain, func(*row) {})
-	for _, seg := range m.segments() {
-		for _, key := range seg.Keys() { // oldest first: the order stays
-			if p, ok := seg.Peek(key); ok {
-				seg.Add(key, stale(p))
+	for seg := range m.each {
+		for _, key := range seg.lru.Keys() { // oldest first: the order stays
+			if p, ok := seg.lru.Peek(key); ok {
+				seg.update(key, stale(p))
 			}
 		}
 	}

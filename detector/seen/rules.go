@@ -264,8 +264,8 @@ func (p *rowParser) add(w int, key, value []byte) bool {
 		p.open[w] = b
 	}
 	var h hashed
-	h.key, h.check = p.m.key.hashTuple(terms)
-	p.m.key.hashTerms(terms, &h)
+	h.key, h.check = hashTuple(terms)
+	h.hashTerms(terms)
 	_, seq := splitTupleKey(key)
 	b.rows = append(b.rows, row{h.key, pack(s, seq, p.m.slot(s.Last), h.check)})
 	b.tags = append(b.tags, h.terms)

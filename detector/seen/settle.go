@@ -64,17 +64,12 @@ func (s *Store) Settle(ctx context.Context, memories ...*Memory) error {
 // since they were read, nor those seen only once.
 func (m *Memory) unwritten() []touch {
 	var out []touch
-	add := func(seg *segment) {
-		for _, p := range seg.Values() {
+	for seg := range m.each {
+		for _, p := range seg.lru.Values() {
 			if s := p.sighting(); s.Count > 1 {
 				out = append(out, touch{p.seq(), s})
 			}
 		}
-	}
-	add(m.probation)
-	add(m.protected)
-	for _, f := range m.ring {
-		add(f.lru)
 	}
 	slices.SortFunc(out, func(a, b touch) int { return cmp.Compare(a.seq, b.seq) })
 	return out

@@ -1,0 +1,87 @@
+package seen
+
+const sketchCounters = 2048
+
+// sketch finds what brings in many new tuples: the Misra-Gries summary of the
+// groups (see hashed.groups) of the tuples that were new of late. Its memory is
+// bounded; a count is too low by at most the number of additions divided by
+// sketchCounters, and never too high.
+type sketch struct {
+	slots  []counter // open addressing, at most half full
+	n      int
+	added  int
+	period int // halve after so many additions: what is past stops to matter
+}
+
+type counter struct {
+	group uint64
+	count uint32 // 0 is a free slot
+}
+
+// add counts a group and returns how often it was counted, as far as is known.
+func (k *sketch) add(g uint64) uint32 {
+	if k.added++; k.added >= k.period {
+		k.added = 0
+		k.decay(func(n uint32) uint32 { return n / 2 })
+	}
+	if k.n >= len(k.slots)/2 && k.n < sketchCounters {
+		k.grow()
+	}
+	c := &k.slots[k.slot(g)]
+	if c.count == 0 {
+		if k.n >= sketchCounters {
+			k.decay(func(n uint32) uint32 { return n - 1 })
+			return 0
+		}
+		k.n++
+	}
+	c.group = g
+	c.count++
+	return c.count
+}
+
+// slot returns where g is, or would be.
+func (k *sketch) slot(g uint64) int {
+	mask := len(k.slots) - 1
+	i := int(g) & mask
+	for k.slots[i].count != 0 && k.slots[i].group != g {
+		i = (i + 1) & mask
+	}
+	return i
+}
+
+func (k *sketch) grow() {
+	old := k.slots
+	k.slots = make([]counter, max(2*len(old), 64))
+	for _, c := range old {
+		if c.count != 0 {
+			k.slots[k.slot(c.group)] = c
+		}
+	}
+}
+
+// decay lowers all counts and frees the slots of those that are 0 then.
+func (k *sketch) decay(less func(uint32) uint32) {
+	k.n = 0
+	mask, free := len(k.slots)-1, 0
+	for i := range k.slots {
+		c := &k.slots[i]
+		switch {
+		case c.count == 0:
+			free = i
+			continue
+		case less(c.count) > 0:
+			k.n++
+		}
+		c.count = less(c.count)
+	}
+	// Those that remain move up, into the gaps before them. What begins behind
+	// a slot that was free has nothing before it that it could belong to.
+	for i := 1; i <= mask; i++ {
+		at := (free + i) & mask
+		if c := k.slots[at]; c.count != 0 {
+			k.slots[at].count = 0
+			k.slots[k.slot(c.group)] = c
+		}
+	}
+}
