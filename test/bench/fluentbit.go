@@ -77,7 +77,8 @@ func (f *bit) write(name, text string) error {
 	return os.WriteFile(f.path(name), []byte(text), 0o644)
 }
 
-// start runs Fluent Bit. The configuration gets the service section before it.
+// start runs Fluent Bit. The configuration gets the service section before it,
+// and may begin with more of that.
 func (f *bit) start(config string, stdin io.Reader) (*exec.Cmd, *bytes.Buffer, error) {
 	head := "[SERVICE]\n    Flush 1\n    Grace 5\n    Log_Level warn\n    Plugins_File " + f.path("plugins.conf") +
 		"\n    Parsers_File " + f.path("parsers.conf") + "\n"

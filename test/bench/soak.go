@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +17,7 @@ import (
 )
 
 // soak runs a real Fluent Bit at full speed, fed through its standard input,
-// and looks at its memory, threads and descriptors once a second.
+// and looks at its memory, threads, descriptors and goroutines once a second.
 func soak(limit time.Duration) error {
 	l, err := readLog(auditLog)
 	if err != nil {
@@ -27,7 +29,12 @@ func soak(limit time.Duration) error {
 	}
 	defer f.remove()
 	alerts := f.path("alerts.json")
-	config := "[INPUT]\n    Name             stdin\n    Tag              kube.audit\n    Parser           audit\n    Buffer_Size      1M\n    Mem_Buf_Limit    32M\n" +
+	port, err := freePort()
+	if err != nil {
+		return err
+	}
+	config := "    HTTP_Server On\n    HTTP_Listen 127.0.0.1\n    HTTP_Port " + port +
+		"\n[INPUT]\n    Name             stdin\n    Tag              kube.audit\n    Buffer_Size      1M\n    Mem_Buf_Limit    32M\n" +
 		f.outNewterms("    Alert_File  "+alerts+"\n    Max_Terms   20000\n")
 	r, w := io.Pipe()
 	cmd, said, err := f.start(config, r)
@@ -36,19 +43,26 @@ func soak(limit time.Duration) error {
 	}
 	var fed atomic.Int64
 	go feedSoak(w, l, &fed)
-	var rss, files, threads series
-	rss.name, files.name, threads.name = "resident memory, MB", "descriptors", "threads"
+	all := [...]series{{name: "resident memory, MB"}, {name: "descriptors"}, {name: "threads"}, {name: "goroutines"}, {name: "memory of Go's runtime, MB"}}
+	for tries := 0; ; tries++ { // until it serves its metrics, with ours among them
+		time.Sleep(time.Second)
+		if _, err := look(cmd.Process.Pid, port); err == nil {
+			break
+		} else if tries == 10 {
+			return errors.Join(fmt.Errorf("%w; Fluent Bit said: %s", err, said), cmd.Process.Kill())
+		}
+	}
 	begin := time.Now()
 	for time.Since(begin) < limit {
 		time.Sleep(time.Second)
-		s, err := look(cmd.Process.Pid)
+		values, err := look(cmd.Process.Pid, port)
 		if err != nil {
 			return fmt.Errorf("%w; Fluent Bit said: %s", err, said)
 		}
 		x := time.Since(begin).Seconds()
-		rss.points = append(rss.points, point{x, s.rss})
-		files.points = append(files.points, point{x, s.files})
-		threads.points = append(threads.points, point{x, s.threads})
+		for i, y := range values {
+			all[i].points = append(all[i].points, point{x, y})
+		}
 	}
 	events := fed.Load()
 	w.Close()
@@ -61,11 +75,11 @@ func soak(limit time.Duration) error {
 		return err
 	}
 	fmt.Printf("%d million events in %s, %.0f a second; %d alerts\n", events/1e6, limit, float64(events)/limit.Seconds(), bytes.Count(text, []byte("\n")))
-	for _, s := range []series{rss, files, threads} {
+	for _, s := range all {
 		early, late := span(s.points, 60, 120), span(s.points, limit.Seconds()-60, limit.Seconds())
-		fmt.Printf("%-22s second minute: %.1f to %.1f, last minute: %.1f to %.1f\n", s.name, early[0], early[1], late[0], late[1])
+		fmt.Printf("%-26s second minute: %.1f to %.1f, last minute: %.1f to %.1f\n", s.name, early[0], early[1], late[0], late[1])
 	}
-	p := plot{title: "Ten minutes at full speed: resident memory of Fluent Bit with newterms", x: "seconds", y: "MB", lines: []series{rss}}
+	p := plot{title: "Ten minutes at full speed: resident memory of Fluent Bit with newterms", x: "seconds", y: "MB", lines: all[:1]}
 	p.title = strings.Replace(p.title, "Ten minutes", limit.String(), 1)
 	return p.write(filepath.Join(plots, "soak.svg"))
 }
@@ -87,30 +101,65 @@ func feedSoak(w io.Writer, l *log, fed *atomic.Int64) {
 	}
 }
 
-// sample is what a process uses.
-type sample struct{ rss, files, threads float64 }
-
-func look(pid int) (s sample, err error) {
+// look returns what a process uses, in the order of soak's series: the last two
+// are what the plugin says of itself.
+func look(pid int, port string) (values [5]float64, err error) {
 	dir := fmt.Sprintf("/proc/%d/", pid)
 	status, err := os.ReadFile(dir + "status")
 	if err != nil {
-		return s, err
+		return values, err
 	}
-	for _, ln := range lineSplit(status) {
-		var n float64
-		if _, err := fmt.Sscanf(ln, "VmRSS: %f", &n); err == nil {
-			s.rss = n / 1000
-		}
-		if _, err := fmt.Sscanf(ln, "Threads: %f", &n); err == nil {
-			s.threads = n
-		}
+	if v, ok := valueAfter(status, "VmRSS:"); ok {
+		values[0] = v / 1000
 	}
-	if s.rss == 0 {
-		return s, errors.New("the process has ended")
+	values[2], _ = valueAfter(status, "Threads:")
+	if values[0] == 0 {
+		return values, errors.New("the process has ended")
 	}
 	fds, err := os.ReadDir(dir + "fd")
-	s.files = float64(len(fds))
-	return s, err
+	if err != nil {
+		return values, err
+	}
+	values[1] = float64(len(fds))
+	resp, err := http.Get("http://127.0.0.1:" + port + "/api/v2/metrics/prometheus")
+	if err != nil {
+		return values, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return values, err
+	}
+	values[3], _ = valueAfter(text, "newterms_goroutines{")
+	bytes, ok := valueAfter(text, "newterms_memory_bytes{")
+	if values[4] = bytes / 1e6; !ok {
+		return values, errors.New("the plugin's metrics are not among Fluent Bit's")
+	}
+	return values, nil
+}
+
+// valueAfter returns the first number, behind labels if it has any, of the line
+// that begins with name.
+func valueAfter(text []byte, name string) (v float64, ok bool) {
+	for _, ln := range lineSplit(text) {
+		if rest, found := strings.CutPrefix(ln, name); found {
+			if _, behind, labels := strings.Cut(rest, "}"); labels {
+				rest = behind
+			}
+			_, err := fmt.Sscan(rest, &v)
+			return v, err == nil
+		}
+	}
+	return 0, false
+}
+
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, errors.Join(err, l.Close())
 }
 
 // span returns the least and the greatest value between two times.
