@@ -31,7 +31,7 @@ func (s Sighting) Unite(t Sighting) Sighting {
 //
 // It returns how many tuples are new here, and how many have changed.
 func Absorb(dir string, rules []RuleTuples) (added, changed int, err error) {
-	s, _, err := Open(dir, Options{OnCorrupt: Stop})
+	s, _, err := Open(dir, Options{OnCorrupt: Stop, noLoad: true})
 	if err != nil {
 		return 0, 0, err
 	}

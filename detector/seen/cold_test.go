@@ -2,24 +2,8 @@ package seen
 
 import (
 	"math/rand/v2"
-	"slices"
 	"testing"
 )
-
-func TestSortByLast(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(7, 8))
-	for _, span := range []int64{1, 1000, day, maxTime} {
-		var rows []row
-		for i := range 5000 {
-			rows = append(rows, row{uint64(i), pack(Sighting{0, rnd.Int64N(span), 1}.normal(), 1, 0, 0)})
-		}
-		want := slices.Clone(rows)
-		slices.SortStableFunc(want, byLast)
-		if got := sortByLast(rows); !slices.IsSortedFunc(got, byLast) || span < maxTime && !slices.Equal(got, want) {
-			t.Errorf("span %d: not sorted", span)
-		}
-	}
-}
 
 // A memory that was read from disk decides as the one that wrote it, also when
 // it is full, and gives the compact table up as its tuples come back.
@@ -67,10 +51,42 @@ func TestRestart(t *testing.T) {
 			}
 		}
 	}
-	if m.cold.rows != nil {
-		t.Errorf("%d cold rows are left", len(m.cold.rows))
+	if m.cold.order != nil {
+		t.Errorf("%d cold rows are left", len(m.cold.order))
 	}
 	if m.Len() != 300 {
 		t.Errorf("%d tuples", m.Len())
+	}
+}
+
+// Of one tuple twice on disk, which a salvaged file may have, the later sighting
+// counts and the other is deleted, whichever was read first.
+func TestTupleTwiceOnDisk(t *testing.T) {
+	for name, last := range map[string][]int64{
+		"later last":  {start, start + hour, start + 2*hour},
+		"later first": {start + 2*hour, start + hour, start},
+		"mixed":       {start + hour, start + 2*hour, start},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := NewMemory(tenDays)
+			g := newGathered(2)
+			for i, ms := range last {
+				g.parts[i%2].add(uint64(i+1), at(ms), terms("a"))
+				g.parts[i%2].add(uint64(i+11), at(start), terms("b", string(rune('0'+i))))
+			}
+			var b Batch
+			m.restore(g, &b)
+			if m.Len() != 4 || len(b.ops) != 2 {
+				t.Fatalf("%d tuples, %d deletions", m.Len(), len(b.ops))
+			}
+			for _, op := range b.ops {
+				if op.n != 0 || last[op.seq-1] == start+2*hour {
+					t.Errorf("%+v is deleted", op)
+				}
+			}
+			if s, ok := m.Peek(terms("a")); !ok || s != at(start+2*hour) {
+				t.Errorf("it is %+v, %v", s, ok)
+			}
+		})
 	}
 }

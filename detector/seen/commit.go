@@ -143,6 +143,9 @@ func (s *Store) Wait(ctx context.Context, t Ticket) error {
 	}
 }
 
+// examinedFor is how long tuples are kept for rules that do not come for them.
+const examinedFor = time.Minute
+
 // committer writes what is in the queue, all of it in one transaction, until
 // Close; after an error it waits, longer each time, and tries again with the
 // file opened anew.
@@ -154,11 +157,18 @@ func (s *Store) committer() {
 		defer s.io.Unlock()
 		s.closeFile()
 	}()
+	late := time.NewTimer(examinedFor)
+	defer late.Stop()
 	backoff := s.opt.minBackoff
 	for {
 		quit := false
 		select {
 		case <-s.wake:
+		case <-late.C:
+			s.io.Lock()
+			clear(s.examined)
+			s.io.Unlock()
+			continue
 		case <-s.quit:
 			quit = true
 		}
@@ -214,6 +224,7 @@ func (s *Store) flush() error {
 			all, records = s.everything()
 			write = append([]*job{all}, jobs...)
 		}
+		s.outdate(write)
 		if err = s.write(write, records, last); err == nil {
 			s.partial = false
 		}
@@ -256,6 +267,25 @@ func (s *Store) flush() error {
 	return err
 }
 
+// outdate lets go of what the examination found of rules whose tuples are about
+// to change.
+func (s *Store) outdate(jobs []*job) {
+	for _, j := range jobs {
+		if len(s.examined) == 0 {
+			return
+		}
+		for i := range j.batch.ops {
+			delete(s.examined, j.batch.ops[i].rule)
+		}
+		for _, num := range j.drop {
+			delete(s.examined, num)
+		}
+		for i := range j.settle {
+			delete(s.examined, j.settle[i].rule)
+		}
+	}
+}
+
 // reopen makes sure that the file is open and still the one in the folder, of
 // its full size: what bbolt would find out by way of a signal.
 func (s *Store) reopen(r *Report) error {
@@ -283,7 +313,7 @@ func (s *Store) reopen(r *Report) error {
 // relink makes a state file anew out of the one that was removed, which lives
 // on behind its descriptor.
 func (s *Store) relink(r *Report) {
-	x, _, err := diagnose(s.file)
+	x, _, err := diagnose(s.file, false)
 	if err == nil {
 		err = s.create("", x, r)
 	}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
-	"strings"
 	"sync"
 )
 
@@ -71,6 +69,7 @@ type exam struct {
 	tuples   map[uint32]rawBucket
 	counts   map[uint32]int
 	owners   map[uint32]ruleRecord // by the tuple buckets themselves
+	gathered map[uint32]*gathered  // the tuples themselves; nil if they are not wanted
 	alerts   []OutboxEntry
 	ruleSeq  uint64
 	alertSeq uint64
@@ -81,7 +80,6 @@ type exam struct {
 	values   int // values that do not match their sum
 	reached  pageSet
 	free     pageSet // nil if the free list cannot be used
-	byKey    bool    // visit leaves by their keys instead of by their place
 }
 
 func (x *exam) damaged() bool { return len(x.problems) > 0 }
@@ -108,8 +106,9 @@ func (x *exam) badValue(page uint64, key []byte) {
 
 // examine walks everything that the file's last transaction reaches: pages,
 // their order, every value's checksum, and the list of free pages. After an
-// examination without problems bbolt has nothing left to stumble over.
-func examine(f *pageFile) *exam {
+// examination without problems bbolt has nothing left to stumble over. With keep
+// the tuples are gathered on the way, which spares Load a second walk.
+func examine(f *pageFile, keep bool) *exam {
 	x := &exam{
 		f:       f,
 		rules:   make(map[string]ruleRecord),
@@ -117,6 +116,9 @@ func examine(f *pageFile) *exam {
 		counts:  make(map[uint32]int),
 		owners:  make(map[uint32]ruleRecord),
 		reached: newPageSet(f.hwm),
+	}
+	if keep {
+		x.gathered = make(map[uint32]*gathered)
 	}
 	buckets := make(map[string]rawBucket)
 	x.each(rawBucket{root: f.root}, 1, func(_ int, id uint64, key, value []byte, flags uint32) {
@@ -191,9 +193,6 @@ func (x *exam) each(b rawBucket, workers int, fn func(w int, page uint64, key, v
 	}
 	refs := x.f.leaves(b.root, func(id uint64, err error) { x.bad(id, err) })
 	x.f.walked(b.root, x.mark)
-	if x.byKey {
-		slices.SortFunc(refs, func(a, b pageRef) int { return strings.Compare(a.lo, b.lo) })
-	}
 	x.f.scan(refs, workers, func(w int, ref pageRef, p *page, err error) {
 		if err == nil && !x.mark(p) {
 			err = errors.New("it is used twice")
@@ -276,6 +275,12 @@ func (x *exam) readAlert(_ int, id uint64, key, value []byte, _ uint32) {
 // checkTuples checks every tuple of a rule and counts them.
 func (x *exam) checkTuples(rule uint32, b rawBucket) {
 	counts := make([]int, workers())
+	var g *gathered
+	if x.gathered != nil {
+		g = newGathered(len(counts))
+		g.seq = b.seq
+		x.gathered[rule] = g
+	}
 	x.each(b, len(counts), func(w int, id uint64, key, value []byte, flags uint32) {
 		if string(key) == keyRule {
 			if r, err := readRule(key, value); err == nil {
@@ -285,12 +290,16 @@ func (x *exam) checkTuples(rule uint32, b rawBucket) {
 				return
 			}
 		}
-		if _, _, err := readTuple(key, value); err != nil || flags != 0 ||
-			binary.BigEndian.Uint32(key) != rule {
+		s, terms, err := readTuple(key, value)
+		if err != nil || flags != 0 || binary.BigEndian.Uint32(key) != rule {
 			x.badValue(id, key)
 			return
 		}
 		counts[w]++
+		if g != nil {
+			_, seq := splitTupleKey(key)
+			g.parts[w].add(seq, s, terms)
+		}
 	})
 	for _, n := range counts {
 		x.counts[rule] += n

@@ -19,43 +19,6 @@ type flood struct {
 	allowed int
 }
 
-// baseline is how many tuples of each group were known at the start, estimated
-// from a sample.
-type baseline struct {
-	counts map[uint64]int
-	stride int // every how manieth tuple is in the sample
-	next   int
-}
-
-const (
-	baselineSample = 8192 // tuples in the sample, about
-	baselineLeast  = 8    // fewer in the sample are noise
-)
-
-// note takes a tuple read from disk into account.
-func (k *baseline) note(h *hashed) {
-	if k.next--; k.next >= 0 {
-		return
-	}
-	k.next = k.stride - 1
-	if k.counts == nil {
-		k.counts = make(map[uint64]int)
-	}
-	var buf [1 << maxTerms]uint64
-	for _, g := range h.groups(&buf) {
-		k.counts[g] += k.stride
-	}
-}
-
-// done drops the noise.
-func (k *baseline) done() {
-	for g, n := range k.counts {
-		if n < k.stride*baselineLeast {
-			delete(k.counts, g)
-		}
-	}
-}
-
 // floodOf counts the new tuple h and returns the segment of the group that
 // floods the memory, if h belongs to one: of several the smallest, which is the
 // closest description of the source.
@@ -76,7 +39,7 @@ func (m *Memory) floodOf(h *hashed) *flood {
 		}
 	}
 	if freshLeast < least && m.roomForFlood() {
-		best = &flood{segment: m.newSegment(), group: fresh, allowed: m.baseline.counts[fresh]}
+		best = &flood{segment: m.newSegment(), group: fresh, allowed: m.baseline[fresh]}
 		m.floods[fresh] = best
 		m.ring = append(m.ring, best)
 	}

@@ -62,7 +62,7 @@ func Inspect(dir string) (*Snapshot, []Problem, error) {
 	}
 	s := &Snapshot{path: path, file: file, Pid: holder(dir)}
 	err = s.stable(func() error {
-		x, why, err := diagnose(file)
+		x, why, err := diagnose(file, false)
 		s.exam = x
 		if why == "" || errors.Is(err, ErrCorrupt) && x != nil {
 			if err != nil && x.f == nil {
@@ -246,7 +246,7 @@ func Compact(dir string) (before, after int64, err error) {
 		return 0, 0, err
 	}
 	defer f.Close()
-	x, _, err := diagnose(f)
+	x, _, err := diagnose(f, false)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -267,7 +267,7 @@ func openExisting(dir string) (*Store, Report, error) {
 	if _, err := os.Lstat(filepath.Join(dir, stateName)); err != nil {
 		return nil, Report{}, fmt.Errorf("there is no state in %s: %w", dir, err)
 	}
-	return Open(dir, Options{OnCorrupt: Stop})
+	return Open(dir, Options{OnCorrupt: Stop, noLoad: true})
 }
 
 // deadline is for commands, which may wait longer than a flush, not for ever.

@@ -72,10 +72,11 @@ type Memory struct {
 	calm      int64    // ms: up to this, prune has nothing to do
 	floodAt   uint32
 	sketch    sketch
-	baseline  baseline
+	baseline  map[uint64]int // about how many tuples each group had at the start
 
-	cold  cold  // read from disk, not seen since
-	slack int64 // ms: how much later than the disk says the cold may have been seen
+	cold  cold   // read from disk, not seen since
+	late  uint64 // how many slots back the cold are put: see setWindow
+	slack int64  // ms: how much later than the disk says the cold may have been seen
 	terms [maxTerms]termIndex
 }
 

@@ -35,6 +35,8 @@ func (p *packed) slot() uint64  { return p[1] >> 12 % slots }
 func (p *packed) check() uint32 { return uint32(p[0]&0xfffff) | uint32(p[1]&0xfff)<<20 }
 func (p *packed) seq() uint64   { return p[2] >> 24 }
 
+func (p *packed) setSlot(slot uint64) { p[1] = p[1]&^((slots-1)<<12) | slot%slots<<12 }
+
 func (p *packed) sighting() Sighting {
 	return Sighting{First: p.first(), Last: p.last(), Count: uint32(p[2] & maxCount)}
 }

@@ -2,11 +2,13 @@ package seen
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
+	"math/bits"
 	"slices"
 	"sync"
 )
@@ -264,7 +266,7 @@ func (f *pageFile) leaves(root uint64, bad func(id uint64, err error)) []pageRef
 			bad(root, errors.New("its tree is too deep"))
 			return nil
 		}
-		slices.SortFunc(level, func(a, b pageRef) int { return int(int64(a.id) - int64(b.id)) })
+		level = byPlace(level)
 		var next []pageRef
 		for i, ref := range level {
 			p, err := r.page(ref.id)
@@ -290,24 +292,44 @@ func (f *pageFile) leaves(root uint64, bad func(id uint64, err error)) []pageRef
 	return nil
 }
 
+// byPlace orders pages by their place in the file.
+func byPlace(refs []pageRef) []pageRef {
+	if slices.IsSortedFunc(refs, func(a, b pageRef) int { return cmp.Compare(a.id, b.id) }) {
+		return refs
+	}
+	var last uint64
+	bitsOf := bits.Len(uint(len(refs)))
+	keys := make([]uint64, len(refs))
+	for i := range refs {
+		last = max(last, refs[i].id)
+		keys[i] = refs[i].id<<bitsOf | uint64(i)
+	}
+	out := make([]pageRef, len(refs))
+	for i, k := range radixSort(keys, bitsOf, bitsOf+bits.Len64(last)) {
+		out[i] = refs[k&(1<<bitsOf-1)]
+	}
+	return out
+}
+
 func (f *pageFile) children(p *page, ref pageRef, next []pageRef, bad func(uint64, error)) []pageRef {
 	first := len(next)
 	last := ref.lo
 	for i := range p.count {
-		key, child, ok := p.branch(i)
-		if !ok || string(key) < last || i > 0 && string(key) == last || ref.hi != "" && string(key) >= ref.hi {
+		b, child, ok := p.branch(i)
+		key := string(b)
+		if !ok || key < last || i > 0 && key == last || ref.hi != "" && key >= ref.hi {
 			bad(p.id, errors.New("its keys are out of place"))
 			continue
 		}
-		last = string(key)
+		lo := key
 		if i == 0 {
-			last = ref.lo // what is below the first key goes there too
+			lo = ref.lo // what is below the first key goes there too
 		}
 		if len(next) > first {
-			next[len(next)-1].hi = string(key)
+			next[len(next)-1].hi = key
 		}
-		next = append(next, pageRef{id: child, lo: last})
-		last = string(key)
+		next = append(next, pageRef{id: child, lo: lo})
+		last = key
 	}
 	if len(next) > first {
 		next[len(next)-1].hi = ref.hi

@@ -19,7 +19,7 @@ func (s *Store) openReadOnly(dir string) (*Store, Report, error) {
 		return nil, r, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer f.Close()
-	x, _, err := diagnose(f)
+	x, _, err := diagnose(f, false)
 	if err != nil {
 		return nil, r, err
 	}

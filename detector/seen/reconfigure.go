@@ -38,22 +38,15 @@ func (m *Memory) Reconfigure(maxTuples int, window time.Duration, b *Batch) {
 // unit of what a tuple remembers of its sighting on disk, which is lost: each
 // tuple is written at its next sighting.
 func (m *Memory) setWindow(window time.Duration) {
-	var rows []row
-	for i := range m.cold.rows {
-		if !m.cold.rows[i].gone() {
-			rows = append(rows, m.cold.rows[i])
-		}
-	}
 	fresh := NewMemory(MemoryConfig{MaxTuples: 1, Window: window})
 	m.cfg.Window, m.cfg.RefreshGrain = window, fresh.cfg.RefreshGrain
 	m.window, m.grain, m.calm = fresh.window, fresh.grain, 0
 	stale := func(p packed) packed {
-		return pack(p.sighting(), p.seq(), m.slot(p.last())-slotsPerGrain-1, p.check())
+		p.setSlot(m.slot(p.last()) - m.late)
+		return p
 	}
-	for i := range rows {
-		rows[i].value = stale(rows[i].value)
-	}
-	m.cold.build(rows, m.seenAgain, func(*row) {})
+	m.late = slotsPerGrain + 1
+	m.cold.recount(m.seenAgain)
 	for seg := range m.each {
 		for _, key := range seg.lru.Keys() { // oldest first: the order stays
 			if p, ok := seg.lru.Peek(key); ok {

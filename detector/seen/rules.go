@@ -1,10 +1,8 @@
 package seen
 
 import (
-	"errors"
 	"fmt"
 	"slices"
-	"sync"
 )
 
 // RuleOptions describe a rule to Store.Rule.
@@ -77,17 +75,6 @@ func (s *Store) Rule(id string, o RuleOptions) (RuleState, error) {
 	return st, nil
 }
 
-// loadBlock is how many rows go from the readers to the memory at a time.
-const loadBlock = 512
-
-type block struct {
-	rows []row
-	tags [][maxTerms]uint64 // the hashes of each row's terms
-	n    int                // how many terms they have
-
-	worker int
-}
-
 // Load fills m with the rule's tuples, in the order in which they were last
 // seen, and returns how many it holds then. What does not fit is deleted from
 // disk, least recently seen first. m must be empty, and nothing may be observed
@@ -104,21 +91,23 @@ func (s *Store) Load(rule RuleState, m *Memory) (int, error) {
 	}
 	s.io.Lock()
 	defer s.io.Unlock()
-	overlay, err := s.owed(rule.Num)
+	owed, err := s.owed(rule.Num)
 	if err != nil {
 		return 0, err
 	}
-	rows, err := s.readRows(rule.Num, m, overlay)
-	if err != nil {
-		return 0, err
+	g := s.examined[rule.Num]
+	delete(s.examined, rule.Num)
+	if g == nil || owed != nil {
+		if g, err = s.gather(rule.Num, owed); err != nil {
+			return 0, err
+		}
 	}
-	m.baseline.done()
 	m.slack = m.grain
 	if rule.settled {
 		m.slack = 0
 	}
 	var b Batch
-	m.restore(rows, &b)
+	m.restore(g, &b)
 	if !b.Empty() && !s.opt.ReadOnly {
 		s.Enqueue(&b)
 	}
@@ -152,16 +141,15 @@ func (s *Store) owed(rule uint32) (map[uint64][]byte, error) {
 	return m, nil
 }
 
-// readRows reads the rule's tuples. Readers parse and hash pages side by side;
-// this goroutine gathers the rows and indexes the terms.
-func (s *Store) readRows(rule uint32, m *Memory, overlay map[uint64][]byte) ([][]row, error) {
+// gather reads the rule's tuples from the file. owed, by sequence number,
+// replaces what is there.
+func (s *Store) gather(rule uint32, owed map[uint64][]byte) (*gathered, error) {
 	f, done, err := s.openRead()
 	if err != nil {
 		return nil, err
 	}
 	defer done()
 	x := examineNothing(f)
-	x.byKey = true // which is by first sighting, and often by the last one, too
 	var bucket rawBucket
 	var found bool
 	x.each(rawBucket{root: f.root}, 1, func(_ int, _ uint64, key, value []byte, flags uint32) {
@@ -169,118 +157,37 @@ func (s *Store) readRows(rule uint32, m *Memory, overlay map[uint64][]byte) ([][
 			bucket, found = parseBucket(value, flags)
 		}
 	})
-	m.baseline.stride = max(s.size(rule)/baselineSample, 1)
-	n := workers()
-	rows := make([][]row, n+1)
-	gather := func(b *block) {
-		for i := range b.rows {
-			v := &b.rows[i].value
-			m.seq = max(m.seq, v.seq())
-			m.newest = max(m.newest, v.last())
-			m.baseline.note(&hashed{n: b.n, terms: b.tags[i]})
-			last := seconds(v.last())
-			for t := range b.n {
-				m.terms[t].raise(b.tags[i][t], last, 0)
-			}
-		}
-		if rows[b.worker] == nil {
-			room := s.size(rule)/n + loadBlock
-			if b.worker == 0 {
-				room = s.size(rule) + len(overlay) // the others' rows join these
-			}
-			rows[b.worker] = make([]row, 0, room)
-		}
-		rows[b.worker] = append(rows[b.worker], b.rows...)
-	}
+	g := newGathered(workers())
 	if found {
-		m.seq = bucket.seq
-		blocks := make(chan *block, 16)
-		go func() {
-			defer close(blocks)
-			p := newRowParser(m, n, func(b *block) { blocks <- b })
-			x.each(bucket, n, func(w int, page uint64, key, value []byte, flags uint32) {
-				if len(key) != tupleKeyLen {
-					return
-				}
-				if _, seq := splitTupleKey(key); overlay != nil {
-					if _, ok := overlay[seq]; ok {
-						return
-					}
-				}
-				if !p.add(w, key, value) {
-					x.badValue(page, key)
-				}
-			})
-			p.flush()
-		}()
-		for b := range blocks {
-			gather(b)
+		g.seq = bucket.seq
+		x.each(bucket, len(g.parts), func(w int, page uint64, key, value []byte, flags uint32) {
+			if len(key) != tupleKeyLen {
+				return
+			}
+			_, seq := splitTupleKey(key)
+			if _, ok := owed[seq]; ok {
+				return
+			}
+			sight, terms, err := readTuple(key, value)
+			if err != nil {
+				x.badValue(page, key)
+				return
+			}
+			g.parts[w].add(seq, sight, terms)
+		})
+	}
+	for seq, v := range owed {
+		g.seq = max(g.seq, seq)
+		if v == nil {
+			continue
+		}
+		k := tupleKey(rule, seq)
+		if sight, terms, err := readTuple(k[:], v); err == nil {
+			g.parts[0].add(seq, sight, terms)
 		}
 	}
-	p := newRowParser(m, n+1, gather)
-	for seq, v := range overlay {
-		if k := tupleKey(rule, seq); v != nil {
-			p.add(n, k[:], v)
-		} else {
-			m.seq = max(m.seq, seq)
-		}
-	}
-	p.flush()
 	if x.damaged() {
-		return rows, fmt.Errorf("%w: %v", ErrCorrupt, errors.Join(errors.New(x.problems[0].String())))
+		return nil, fmt.Errorf("%w: %v", ErrCorrupt, x.problems[0])
 	}
-	return rows, nil
-}
-
-func (s *Store) size(rule uint32) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.sizes[rule]
-}
-
-// rowParser turns tuples into blocks of rows, for each worker by itself.
-type rowParser struct {
-	m    *Memory
-	emit func(*block)
-	mu   sync.Mutex
-	open []*block
-}
-
-func newRowParser(m *Memory, workers int, emit func(*block)) *rowParser {
-	return &rowParser{m: m, emit: emit, open: make([]*block, workers)}
-}
-
-// add parses one tuple; false if it does not match its checksum.
-func (p *rowParser) add(w int, key, value []byte) bool {
-	s, terms, err := readTuple(key, value)
-	if err != nil {
-		return false
-	}
-	s = s.normal()
-	b := p.open[w]
-	if b == nil {
-		b = &block{rows: make([]row, 0, loadBlock), tags: make([][maxTerms]uint64, 0, loadBlock)}
-		b.worker = w
-		p.open[w] = b
-	}
-	var h hashed
-	h.key, h.check = hashTuple(terms)
-	h.hashTerms(terms)
-	_, seq := splitTupleKey(key)
-	b.rows = append(b.rows, row{h.key, pack(s, seq, p.m.slot(s.Last), h.check)})
-	b.tags = append(b.tags, h.terms)
-	b.n = max(b.n, h.n)
-	if len(b.rows) == loadBlock {
-		p.open[w] = nil
-		p.emit(b)
-	}
-	return true
-}
-
-func (p *rowParser) flush() {
-	for _, b := range p.open {
-		if b != nil {
-			p.emit(b)
-		}
-	}
+	return g, nil
 }

@@ -40,6 +40,9 @@ type Options struct {
 	// Logf says what happens in the background: the disk failed, it is back.
 	Logf func(format string, args ...any)
 
+	// noLoad: no tuples will be loaded, so none need be kept from the
+	// examination.
+	noLoad bool
 	// fault is called before each step of the committer, for tests.
 	fault func(step string) error
 	// minBackoff and maxBackoff bound the wait between tries, for tests.
@@ -122,6 +125,10 @@ type Store struct {
 	db    *bolt.DB   // nil while it is out of order
 	file  *os.File   // db's
 	sizes map[uint32]int
+	// examined has the tuples of the rules that were not loaded yet, as the
+	// examination of the file found them, as long as they are what is in the
+	// file, and for examinedFor at most. Guarded by io.
+	examined map[uint32]*gathered
 
 	// partial: the file was replaced while in use and lacks what is only in
 	// memory. Guarded by io.
@@ -215,16 +222,22 @@ func (s *Store) openState(r *Report) error {
 		return notWritable(path, err)
 	}
 	defer f.Close()
-	x, why, err := diagnose(f)
+	// The rules come for their tuples next; not so when a file in use is opened
+	// anew.
+	keep := s.examined == nil && !s.opt.noLoad
+	x, why, err := diagnose(f, keep)
 	if err != nil && why == "" {
 		return notWritable(path, err) // it cannot be read at all: leave it
 	}
 	if err != nil {
-		if x, err = s.replace(x, why, err, r); err != nil {
+		if x, err = s.replace(x, why, err, r, keep); err != nil {
 			return err
 		}
 	}
 	s.adopt(x, r)
+	if s.examined = x.gathered; s.examined == nil {
+		s.examined = make(map[uint32]*gathered)
+	}
 	if err := s.opt.fault("open"); err != nil {
 		return err
 	}
@@ -282,7 +295,9 @@ func (s *Store) adopt(x *exam, r *Report) {
 // diagnose reads a state file and says what is wrong with it: an error that
 // wraps ErrForeign, ErrNewer or ErrCorrupt and a word for the name that the
 // file gets; or an error and no word if the file could not be read.
-func diagnose(f *os.File) (x *exam, why string, err error) {
+//
+// With keep the tuples are kept for Load.
+func diagnose(f *os.File, keep bool) (x *exam, why string, err error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, "", err
@@ -299,13 +314,13 @@ func diagnose(f *os.File) (x *exam, why string, err error) {
 		case zeroed(pf):
 			return examineNothing(pf), "zeroed", fmt.Errorf("%w: %s holds nothing but zeros", ErrCorrupt, path)
 		case errors.Is(err, errTruncated):
-			return examine(pf), "truncated", fmt.Errorf("%w: %s: %w", ErrCorrupt, path, err)
+			return examine(pf, false), "truncated", fmt.Errorf("%w: %s: %w", ErrCorrupt, path, err)
 		case !pf.hasMagic && !holdsValues(pf):
 			return examineNothing(pf), "foreign", fmt.Errorf("%w: %s", ErrForeign, path)
 		}
 		return examineNothing(pf), "damaged", fmt.Errorf("%w: %s: %w", ErrCorrupt, path, err)
 	}
-	x = examine(pf)
+	x = examine(pf, keep)
 	switch {
 	case x.version > formatVersion:
 		return x, "newer", fmt.Errorf("%w: %s has format %d, this is %d: run the newer version, or use another state path",
@@ -345,7 +360,7 @@ func holdsValues(f *pageFile) bool {
 
 // replace moves an unusable state file aside and puts a new one in its place,
 // with what can be read back.
-func (s *Store) replace(x *exam, why string, cause error, r *Report) (*exam, error) {
+func (s *Store) replace(x *exam, why string, cause error, r *Report, keep bool) (*exam, error) {
 	if s.opt.OnCorrupt == Stop {
 		return nil, cause
 	}
@@ -365,7 +380,7 @@ func (s *Store) replace(x *exam, why string, cause error, r *Report) (*exam, err
 		return nil, notWritable(path, err)
 	}
 	defer f.Close()
-	x, _, err = diagnose(f)
+	x, _, err = diagnose(f, keep)
 	return x, err
 }
 

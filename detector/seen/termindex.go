@@ -70,22 +70,26 @@ func (x *termIndex) raise(hash uint64, last, dead uint32) {
 // makeRoom drops the dead, then, at the limit, the least recently seen quarter,
 // and rehashes into a table a third larger than what is left needs.
 func (x *termIndex) makeRoom(dead uint32) {
-	live := make([]uint32, 0, x.n)
+	live := 0
 	for _, s := range x.slots {
 		if s.tag != 0 && s.last >= dead {
-			live = append(live, s.last)
+			live++
 		}
 	}
-	cut, drop := uint32(0), len(live)-x.limit*3/4
-	if len(live) < x.limit {
-		drop = 0
-	}
-	if drop > 0 {
-		slices.Sort(live)
-		cut = live[drop-1]
+	cut, drop := uint32(0), 0
+	if live >= x.limit {
+		drop = live - x.limit*3/4
+		lasts := make([]uint32, 0, live)
+		for _, s := range x.slots {
+			if s.tag != 0 && s.last >= dead {
+				lasts = append(lasts, s.last)
+			}
+		}
+		slices.Sort(lasts)
+		cut = lasts[drop-1]
 		x.forgot = max(x.forgot, cut)
 	}
-	size := max(len(live)-max(drop, 0), 8)
+	size := max(live-drop, 8)
 	old := x.slots
 	x.slots = make([]termSlot, size/6*7*4/3+8)
 	x.n = 0
