@@ -69,7 +69,8 @@ func (p *pass) combinations(t tupleOf) {
 				p.terms = seen.AppendTerm(p.terms, val)
 			}
 		}
-		p.add(&t)
+		terms := p.terms
+		p.recalled.noteTuple(&t, terms, p.add(&t))
 	}
 }
 

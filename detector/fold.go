@@ -30,6 +30,12 @@ type tuple struct {
 	asked   *asked    // what the shared store says, nil if it was not asked
 }
 
+// again counts one more sighting at the time ms.
+func (t *tuple) again(ms int64) {
+	t.count++
+	t.first, t.last = min(t.first, ms), max(t.last, ms)
+}
+
 // fold gathers the tuples of a pass, equal ones in one. Equal means the same
 // bytes: hashes only find them.
 type fold struct {
@@ -37,6 +43,9 @@ type fold struct {
 	table  []int32 // open addressing by hash, 1 + index into tuples, 0 is free
 	tuples []tuple
 	arena  []byte
+	// gen is the generation of places: of tuples with the same terms, the one
+	// that sightings are folded into stays where it is as long as gen does.
+	gen uint64
 }
 
 // keptTuples and keptBytes bound what a fold keeps from one pass to the next.
@@ -50,6 +59,7 @@ func (f *fold) reset() {
 		f.table = nil
 	}
 	clear(f.table)
+	f.gen++
 	if cap(f.tuples) > keptTuples {
 		f.tuples = nil
 	}
@@ -79,10 +89,10 @@ func (f *fold) add(rule int32, terms []byte, ms, window int64) (place int, fresh
 			continue
 		}
 		if window > 0 && ms-t.last > window {
+			f.gen++
 			break
 		}
-		t.count++
-		t.first, t.last = min(t.first, ms), max(t.last, ms)
+		t.again(ms)
 		return place, false
 	}
 	place = f.append(rule, terms, ms)

@@ -32,6 +32,16 @@ type ground struct {
 	focus *mapping.Focus
 	left  *group
 	same  bool
+	// recalls: events through the lens may be recalled.
+	recalls bool
+}
+
+// recall returns what recalls events through the lens, nil if nothing may.
+func (g *ground) recall(p *pass) func(*mapping.Event) bool {
+	if g.recalls {
+		return p.recallFn
+	}
+	return nil
 }
 
 const (
@@ -76,7 +86,7 @@ func (p *pass) unlike(g *group, ev *mapping.Event) {
 			return
 		}
 		l.left = nil
-		p.reader.Focus(nil)
+		p.reader.Focus(nil, nil)
 	}
 	if g != l.group || ev.Shape() != l.shape {
 		l.group, l.shape, l.run = g, ev.Shape(), 0
@@ -96,7 +106,7 @@ func (p *pass) unlike(g *group, ev *mapping.Event) {
 	}
 	if made != nil {
 		l.left, l.same, l.miss = made.left, made.same, 0
-		p.reader.Focus(made.focus)
+		p.reader.Focus(made.focus, made.recall(p))
 	}
 }
 
@@ -123,6 +133,7 @@ func (s *ruleset) grind(g *group, shape mapping.Shape) *ground {
 		}
 	}
 	l.left.index()
+	l.recalls = s.recalls()
 	if _, constant := s.plan.Constant(shape, s.dataset); !constant {
 		l.same = true
 		fields = append(fields, s.dataset, s.dsType, s.namespace, s.eventDataset)

@@ -102,11 +102,8 @@ func mutated(r *rand.Rand, line []byte) map[string]any {
 	return m
 }
 
-// TestLens compares a pass that reads through its lens, with predicates of
-// which the known half was taken away, with one that reads every event in full
-// and tries every rule: on real events, and on mutations of them that the lens
-// does not fit, in runs that make it, use it and put it away.
-func TestLens(t *testing.T) {
+// oddRules are the shared rules, and others for what those do not do.
+func oddRules(t *testing.T) []*rule.Rule {
 	rules := append([]*rule.Rule{}, sharedRules(t)...)
 	exceptions := exceptionsOf(t, `user.name: "system:apiserver" and verb: watch`, `source.ip: "127.0.0.1"`)
 	odd := func(id, query, fields string, edit func(r *rule.Rule)) {
@@ -127,6 +124,15 @@ func TestLens(t *testing.T) {
 	odd("override", "event.kind: event", "user.name", func(r *rule.Rule) {
 		r.TimestampOverride, r.TimestampFallbackDisabled = "kubernetes.audit.stageTimestamp", true
 	})
+	return rules
+}
+
+// TestLens compares a pass that reads through its lens, with predicates of
+// which the known half was taken away, with one that reads every event in full
+// and tries every rule: on real events, and on mutations of them that the lens
+// does not fit, in runs that make it, use it and put it away.
+func TestLens(t *testing.T) {
+	rules := oddRules(t)
 	for _, logKey := range []string{"", "log"} {
 		for _, odds := range []int{0, 20, 60} { // one event in so many is mutated
 			t.Run(fmt.Sprintf("log_key %q, mutations %d", logKey, odds), func(t *testing.T) {

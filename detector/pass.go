@@ -32,6 +32,8 @@ type pass struct {
 	lastIs   *group
 	lastText []byte // what last's names lie in
 	lens     lens
+	recalled recall
+	recallFn func(*mapping.Event) bool // p.recall, made only once
 
 	tried []uint32 // by rule: the event that it was tried on last
 	event uint32   // the event at hand, counted
@@ -93,6 +95,7 @@ func newPass(s *ruleset) *pass {
 		exceptions: make(map[uint64][]uint64),
 	}
 	p.fold.seed = maphash.MakeSeed()
+	p.recallFn = p.recall
 	return p
 }
 
@@ -104,6 +107,7 @@ func (p *pass) begin(now time.Time) {
 	p.counts = passCounts{}
 	if len(p.exceptions) > maxSets {
 		clear(p.exceptions)
+		p.recalled.forget(nil) // which refers to them
 	}
 	p.empty()
 }
@@ -135,6 +139,9 @@ func (p *pass) Event(ev *mapping.Event) {
 		p.event = 1
 	}
 	g := p.groupFor(ev)
+	if !ev.Focused() {
+		p.recalled.making = nil // the lens does not fit
+	}
 	for i := range g.always {
 		p.try(&g.always[i], ev)
 	}
@@ -151,6 +158,7 @@ func (p *pass) Event(ev *mapping.Event) {
 			}
 		}
 	}
+	p.memorise(ev)
 }
 
 // filed returns the rules that are filed under a value.
@@ -238,12 +246,9 @@ func (p *pass) try(r *candidate, ev *mapping.Event) {
 	}
 	under := uint64(0)
 	if c.excepted != nil && c.excepted.Match(ev.View, p.memo) {
-		p.counts.excepted++
 		under = p.exceptionsOf(c, ev.View)
-	} else {
-		p.counts.matched++
-		p.matches[r.rule]++
 	}
+	p.countMatch(matching{r.rule, under})
 	p.newest = max(p.newest, ms)
 	if len(p.fold.tuples) == 0 {
 		p.from, p.to = ms, ms
@@ -253,7 +258,18 @@ func (p *pass) try(r *candidate, ev *mapping.Event) {
 		p.empty()
 		p.from, p.to = ms, ms
 	}
-	p.tuples(tupleOf{rule: r.rule, c: c, ev: ev, ms: ms, under: under})
+	t := tupleOf{rule: r.rule, c: c, ev: ev, ms: ms, under: under}
+	p.recalled.noteMatch(&t)
+	p.tuples(t)
+}
+
+func (p *pass) countMatch(m matching) {
+	if m.under != 0 {
+		p.counts.excepted++
+		return
+	}
+	p.counts.matched++
+	p.matches[m.rule]++
 }
 
 // timeOf returns the time that an event has for a rule. A rule whose fallback
@@ -264,6 +280,7 @@ func (p *pass) timeOf(c *compiled, ev *mapping.Event) (ms int64, ok bool) {
 		ns, found := int64(0), false
 		if k := ev.View.Head(c.time); k != 0 {
 			ns, found = mapping.Time(ev.View.At(k))
+			p.recalled.making = nil // events that differ in their time alone are not recalled
 		}
 		switch {
 		case found:
@@ -314,7 +331,8 @@ func (p *pass) tuples(t tupleOf) {
 		}
 		p.terms = seen.AppendTerm(p.terms, v.At(cell))
 	}
-	p.add(&t)
+	terms := p.terms
+	p.recalled.noteTuple(&t, terms, p.add(&t))
 }
 
 // lacks notes that the event lacks a term field, and tells whether it counts
@@ -330,12 +348,11 @@ func (t *tupleOf) lacks() bool {
 	return false
 }
 
-// add folds the tuple whose terms are in p.terms.
-func (p *pass) add(t *tupleOf) {
+// add folds the tuple whose terms are in p.terms, and returns its place.
+func (p *pass) add(t *tupleOf) (place int) {
 	if t.under != 0 {
 		p.terms = appendUnder(p.terms, t.under)
 	}
-	var place int
 	fresh := true
 	if t.missing {
 		place = p.fold.append(t.rule, p.terms, t.ms)
@@ -345,7 +362,7 @@ func (p *pass) add(t *tupleOf) {
 	}
 	matched := p.set.matched && t.under == 0
 	if !fresh && !matched {
-		return
+		return place
 	}
 	if p.refOf < 0 {
 		p.refOf = int32(len(p.refs))
@@ -358,4 +375,5 @@ func (p *pass) add(t *tupleOf) {
 	if matched {
 		p.hits = append(p.hits, hit{p.refOf, int32(place), t.ms})
 	}
+	return place
 }

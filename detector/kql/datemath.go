@@ -162,7 +162,10 @@ func (r *reckoned) holds(at, now int64) bool {
 
 // clock returns what now is: milliseconds since 1970.
 func (m *Memo) clock() int64 {
-	if m == nil || m.Now == 0 {
+	if m == nil {
+		return time.Now().UnixMilli()
+	}
+	if m.Dated = true; m.Now == 0 {
 		return time.Now().UnixMilli()
 	}
 	return min(m.Now, math.MaxInt64/2)

@@ -16,6 +16,8 @@ type Memo struct {
 	// Now is what "now" means in date math, in milliseconds since 1970; 0 is the
 	// clock's time. Set it before a record's first Match.
 	Now int64
+	// Dated: a test since the last Reset has looked at Now.
+	Dated bool
 
 	// results holds, by slot, the epoch in which a result was found, and
 	// the result in the lowest bit. A reset begins a new epoch, and so
@@ -45,6 +47,7 @@ func (m *Memo) Reset() {
 		m.epoch = 0
 	}
 	m.epoch += 2
+	m.Dated = false
 }
 
 func (m *Memo) get(slot int32) (result, known bool) {

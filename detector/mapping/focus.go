@@ -26,6 +26,7 @@ type Focus struct {
 	shape  shape
 	fields []record.Field
 	always []int32 // slots that are always read
+	aside  []bool  // by slot: it is read for its being there, and its value not looked at
 	// absent are slots that must be empty: a record that fills them does not
 	// have the values that its shape stands for.
 	absent []int32
@@ -154,7 +155,24 @@ func (f *Focus) tune() {
 	}
 	f.lateSteps.without(first)
 	f.late = p.only(rest)
+	f.setAside(often)
 	f.read, f.again = 0, 0
+}
+
+// setAside finds the slots that are read without any of the fields that are
+// read at first depending on what they hold.
+func (f *Focus) setAside(first func(record.Field) bool) {
+	asked := make(map[int32]bool)
+	for _, field := range f.fields {
+		if first(field) {
+			asked[f.plan.tables[f.shape][field]] = true
+		}
+	}
+	f.plan.stepsFor(f.shape, asked)
+	f.aside = make([]bool, f.plan.layout.Slots())
+	for _, slot := range f.always {
+		f.aside[slot] = !asked[slot]
+	}
 }
 
 // need returns the slots that are always read, and those of some fields.
@@ -269,16 +287,32 @@ func (m *marks) each(fn func(slot int32)) {
 }
 
 // Focus makes the Reader read through f from the next record on, or in full if
-// f is nil.
-func (r *Reader) Focus(f *Focus) { r.focus = f }
+// f is nil. Once f knows which fields are often asked for, recall, if it is not
+// nil, is asked first about each event that fits: if it is true, the event has
+// been dealt with. It sees the event's View as it was scanned, before fields
+// are derived from others, and may only take imprints of it.
+func (r *Reader) Focus(f *Focus, recall func(*Event) bool) { r.focus, r.recall = f, recall }
+
+// Scanned returns what an event that recall is asked about was scanned by, and
+// by slot which values nobody looks at. If another event was scanned by the
+// same layout and has otherwise the same values, the two only differ in what
+// Beyond tells of.
+func (e *Event) Scanned() (l *record.Layout, aside []bool) { return e.focus.layout, e.focus.aside }
+
+// Beyond tells whether of a focused event more was looked at than was scanned
+// at first.
+func (e *Event) Beyond() bool { return e.beyond }
 
 // handFocused is hand for an event that was read through the Focus.
 func (r *Reader) handFocused(f record.Format, b []byte, h Handler) {
 	o := r.focus
 	r.view.SetTable(o.table)
-	r.run(&o.steps, o.shape, r.view, f)
-	r.ev.focused = true
-	r.deliver(o.shape, r.view, f, b, h)
+	r.ev.focused, r.ev.beyond, r.ev.focus = true, false, o
+	r.present(o.shape, r.view, f, b)
+	if r.recall == nil || o.late == nil || !r.recall(&r.ev) {
+		r.run(&o.steps, o.shape, r.view, f)
+		h.Event(&r.ev)
+	}
 	if o.late == nil {
 		if o.watched++; o.watched == watchEvents {
 			o.tune()
@@ -303,6 +337,7 @@ func (r *Reader) late(field record.Field) int32 {
 		return v.Slot(slot)
 	}
 	f.again++
+	r.ev.beyond = true
 	v.SetTable(f.plan.tables[f.shape])
 	if _, err := r.ev.format.Scan(f.late, r.ev.span, v); err == nil {
 		r.run(&f.lateSteps, f.shape, v, r.ev.format)

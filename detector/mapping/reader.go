@@ -27,6 +27,8 @@ type Event struct {
 	moved  bool // span lies in the reader's own memory
 
 	focused bool
+	focus   *Focus // it was read through, if it is focused
+	beyond  bool   // see Beyond
 }
 
 // Raw tells whether the event is a raw Kubernetes audit event.
@@ -70,8 +72,9 @@ type Reader struct {
 	handed   uint64 // events, so that elements are found once in each
 	stats    Stats
 	steps    [shapes]steps
-	focus    *Focus         // how events are read that are like those before, or nil
-	outer    *record.Layout // of log_key alone, nil without one
+	focus    *Focus            // how events are read that are like those before, or nil
+	recall   func(*Event) bool // see Focus
+	outer    *record.Layout    // of log_key alone, nil without one
 	// Skip, if not nil, is told of every record or part of one that is
 	// passed over, and why.
 	Skip func(record int, err error)
@@ -183,16 +186,17 @@ func (r *Reader) skip(err error) {
 func (r *Reader) hand(s shape, v *record.View, f record.Format, b []byte, h Handler) {
 	r.complete(s, v, f)
 	r.ev.focused = false
-	r.deliver(s, v, f, b, h)
+	r.present(s, v, f, b)
+	h.Event(&r.ev)
 }
 
-func (r *Reader) deliver(s shape, v *record.View, f record.Format, b []byte, h Handler) {
+// present makes ev the event at hand.
+func (r *Reader) present(s shape, v *record.View, f record.Format, b []byte) {
 	r.ev.View, r.ev.Time, r.ev.Item = v, r.time, r.item
 	r.ev.shape, r.ev.format, r.ev.span = s, f, b
 	r.stats.Events++
 	r.item++
 	r.handed++
-	h.Event(&r.ev)
 }
 
 // complete adds to the View of an event what its shape stands for.

@@ -71,6 +71,9 @@ func (l *Layout) NewView(lazies int, lazy Lazy) *View {
 	return v
 }
 
+// Slots returns how many slots there are, which are counted from 0.
+func (l *Layout) Slots() int { return l.slots }
+
 func (l *Layout) give(s *slot) slot {
 	if *s == none {
 		*s = l.NewSlot()

@@ -1,0 +1,104 @@
+package record
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestImprint compares imprints with the lists of what Views hold: a View is
+// what an imprint was taken of if and only if the lists are equal, and then
+// they have the same digest.
+func TestImprint(t *testing.T) {
+	const slots = 6
+	texts := []string{"", "a", "b", "ab", "abc", "abcdefg", "abcdefgh", "abcdefghi", "Xbcdefghi", "abcdXfghi",
+		strings.Repeat("a", 40), strings.Repeat("a", 20) + "b" + strings.Repeat("a", 19), strings.Repeat("b", 1030)}
+	draw := func(r *rand.Rand) Value {
+		switch r.IntN(6) {
+		case 0:
+			return IntValue(int64(r.IntN(3)))
+		case 1:
+			return BoolValue(r.IntN(2) == 0)
+		case 2:
+			return FloatValue(float64(r.IntN(3)))
+		case 3:
+			return Value{Kind: Object}
+		}
+		return StringValue(texts[r.IntN(len(texts))])
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	same, other := 0, 0
+	var p Imprint
+	for range 20_000 {
+		but := make([]bool, slots)
+		but[r.IntN(slots)] = true
+		fill := func(seed uint64) (*View, []string) {
+			r := rand.New(rand.NewPCG(seed, 0))
+			v := NewView(slots, 0, nil)
+			var list []string
+			for range r.IntN(4) {
+				f, val := Field(r.IntN(slots)), draw(r)
+				v.Push(f, val)
+				if !but[f] {
+					list = append(list, fmt.Sprintf("%d %+v", f, val))
+				}
+			}
+			return v, list
+		}
+		a, inA := fill(r.Uint64N(60))
+		b, inB := fill(r.Uint64N(60))
+		p.Take(a, but)
+		want := slices.Equal(inA, inB)
+		if got := p.Is(b, but); got != want {
+			t.Fatalf("%q and %q: same is %v", inA, inB, got)
+		}
+		sumA, okA := a.Digest(but)
+		sumB, okB := b.Digest(but)
+		if want && (sumA != sumB || okA != okB) {
+			t.Fatalf("%q has the digests %x and %x", inA, sumA, sumB)
+		}
+		if !want && sumA == sumB && okA && okB && !strings.Contains(fmt.Sprint(inA, inB), "aaa") {
+			t.Fatalf("%q and %q have the same digest", inA, inB)
+		}
+		if want {
+			same++
+		} else {
+			other++
+		}
+		if p.Clear(); p.Is(b, but) {
+			t.Fatalf("%q is what a cleared imprint was taken of", inB)
+		}
+	}
+	if same < 1000 || other < 1000 {
+		t.Errorf("%d pairs alike, %d not", same, other)
+	}
+}
+
+// What is too much to compare has no digest, unless it lies aside.
+func TestNoDigest(t *testing.T) {
+	fill := func(n int, val Value) *View {
+		v := NewView(2, 0, nil)
+		for range n {
+			v.Push(1, val)
+		}
+		return v
+	}
+	for _, c := range []struct {
+		v    *View
+		want bool
+	}{
+		{fill(0, Value{}), true},
+		{fill(10, StringValue("ten")), true},
+		{fill(maxMarks, IntValue(1)), false},
+		{fill(2, StringValue(strings.Repeat("x", maxText/2+1))), false},
+	} {
+		if _, ok := c.v.Digest([]bool{false, false}); ok != c.want {
+			t.Errorf("%d values: a digest: %v", len(c.v.cells)-1, ok)
+		}
+		if _, ok := c.v.Digest([]bool{false, true}); !ok && len(c.v.cells) <= maxMarks {
+			t.Errorf("%d values aside: no digest", len(c.v.cells)-1)
+		}
+	}
+}
