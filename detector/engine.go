@@ -83,7 +83,7 @@ type Engine struct {
 	reload sync.Mutex   // one SetRules at a time
 	gen    sync.RWMutex // held for reading by whoever uses set, for writing to change it
 	set    atomic.Pointer[ruleset]
-	passes sync.Pool // of *pass; those of an old ruleset are dropped
+	passes passes // not in use
 
 	// mu guards the rules' memories and governors, and batch: what is decided
 	// about tuples. Nothing under it waits for disk or network.
@@ -212,8 +212,8 @@ func (b *Batch) End(tag string) (owed error) {
 
 func (e *Engine) begin() *pass {
 	set := e.set.Load()
-	p, _ := e.passes.Get().(*pass)
-	if p == nil || p.set != set {
+	p := e.passes.take(set)
+	if p == nil {
 		p = newPass(set)
 		p.reader.Skip = e.opts.Skip
 		p.spill = e.decide
@@ -229,7 +229,7 @@ func (e *Engine) end(p *pass, before mapping.Stats) seen.Ticket {
 	e.decide(p)
 	ticket := p.ticket
 	p.empty() // what it refers to is not ours any more
-	e.passes.Put(p)
+	e.passes.give(p)
 	return ticket
 }
 
