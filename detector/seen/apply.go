@@ -1,8 +1,10 @@
 package seen
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -24,7 +26,7 @@ func (s *Store) apply(tx *bolt.Tx, jobs []*job, records map[string]ruleRecord, l
 			return err
 		}
 	}
-	tuples := tupleWriter{tx: tx, buckets: make(map[uint32]*bolt.Bucket)}
+	tuples := tupleWriter{tx: tx, rules: make(map[uint32]*ruleWriter)}
 	for _, j := range jobs {
 		if err := tuples.write(j.batch); err != nil {
 			return err
@@ -52,7 +54,7 @@ func (s *Store) apply(tx *bolt.Tx, jobs []*job, records map[string]ruleRecord, l
 			if err != nil && !errors.Is(err, bolt.ErrBucketNotFound) {
 				return err
 			}
-			delete(tuples.buckets, num)
+			delete(tuples.rules, num)
 		}
 		for i := range j.settle {
 			if err := settleTuples(tx, &j.settle[i]); err != nil {
@@ -88,44 +90,67 @@ func putRule(tx *bolt.Tx, rules *bolt.Bucket, id string, r ruleRecord) error {
 
 // tupleWriter writes tuples to the buckets of their rules.
 type tupleWriter struct {
-	tx      *bolt.Tx
-	buckets map[uint32]*bolt.Bucket
-	last    map[uint32]uint64
+	tx    *bolt.Tx
+	rules map[uint32]*ruleWriter
 }
 
+type ruleWriter struct {
+	*packWriter
+	last uint64 // the highest number of a new tuple
+}
+
+// write writes a batch, what belongs to one pack together.
 func (w *tupleWriter) write(batch *Batch) error {
-	var b *bolt.Bucket
-	var rule uint32
-	for i := range batch.ops {
-		op := &batch.ops[i]
-		if b == nil || op.rule != rule {
-			var ok bool
-			rule = op.rule
-			if b, ok = w.buckets[rule]; !ok {
-				if b = w.tx.Bucket([]byte(tupleBucketName(rule))); b != nil {
-					b.FillPercent = 1 // new tuples are appended: fill the pages
-				}
-				w.buckets[rule] = b
-			}
+	ops := batch.ops
+	inOrder := func(a, b tupleOp) int {
+		return cmp.Or(cmp.Compare(a.rule, b.rule), cmp.Compare(a.seq, b.seq))
+	}
+	if !slices.IsSortedFunc(ops, inOrder) {
+		slices.SortStableFunc(ops, inOrder) // of one tuple the last op counts
+	}
+	var r *ruleWriter
+	for i := range ops {
+		op := &ops[i]
+		if i == 0 || op.rule != ops[i-1].rule {
+			r = w.rule(op.rule)
 		}
-		if b == nil {
+		if r == nil {
 			continue // a rule that is gone: nobody misses its tuples
 		}
-		k := tupleKey(rule, op.seq)
 		var err error
 		if op.n == 0 {
-			err = b.Delete(k[:])
+			err = r.del(op.seq)
 		} else {
-			err = b.Put(k[:], batch.value(op))
+			err = r.put(op.seq, batch.entry(op))
 		}
 		if err != nil {
 			return err
 		}
 		if op.fresh {
-			if w.last == nil {
-				w.last = make(map[uint32]uint64)
+			r.last = max(r.last, op.seq)
+		}
+	}
+	return w.flush()
+}
+
+// rule returns the writer of a rule, nil if there is no such rule.
+func (w *tupleWriter) rule(num uint32) *ruleWriter {
+	r, ok := w.rules[num]
+	if !ok {
+		if b := w.tx.Bucket([]byte(tupleBucketName(num))); b != nil {
+			r = &ruleWriter{packWriter: newPackWriter(b, num)}
+		}
+		w.rules[num] = r
+	}
+	return r
+}
+
+func (w *tupleWriter) flush() error {
+	for _, r := range w.rules {
+		if r != nil {
+			if err := r.flush(); err != nil {
+				return err
 			}
-			w.last[rule] = max(w.last[rule], op.seq)
 		}
 	}
 	return nil
@@ -133,9 +158,9 @@ func (w *tupleWriter) write(batch *Batch) error {
 
 // close notes the highest sequence numbers, so that none is given out twice.
 func (w *tupleWriter) close() error {
-	for rule, seq := range w.last {
-		if b := w.buckets[rule]; b != nil && b.Sequence() < seq {
-			if err := b.SetSequence(seq); err != nil {
+	for _, r := range w.rules {
+		if r != nil && r.b.Sequence() < r.last {
+			if err := r.b.SetSequence(r.last); err != nil {
 				return err
 			}
 		}

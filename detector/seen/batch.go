@@ -26,7 +26,7 @@ const outboxOverhead = 64
 // can be filled again at once.
 type Batch struct {
 	ops    []tupleOp
-	arena  []byte // the values of ops, as they go to disk
+	arena  []byte // the entries of ops, as they go to disk
 	alerts []OutboxEntry
 	acks   []uint64
 	metas  []metaOp
@@ -35,10 +35,10 @@ type Batch struct {
 	ids     int
 }
 
-// tupleOp writes a tuple's value, or deletes the tuple if n is 0.
+// tupleOp writes a tuple's entry, or deletes the tuple if n is 0.
 type tupleOp struct {
 	seq    uint64
-	off, n uint32 // the value is arena[off:off+n]
+	off, n uint32 // the entry is arena[off:off+n]
 	rule   uint32
 	fresh  bool // the tuple is on no disk before this op
 }
@@ -75,10 +75,10 @@ func (b *Batch) Reset() {
 // It holds until b is filled and handed over again.
 func (b *Batch) AlertIDs() (first uint64, n int) { return b.firstID, b.ids }
 
-// put adds a tuple's value.
+// put adds a tuple's entry.
 func (b *Batch) put(rule uint32, seq uint64, s Sighting, terms []byte, fresh bool) {
 	off := len(b.arena)
-	b.arena = appendTuple(b.arena, rule, seq, s, terms)
+	b.arena = appendEntry(b.arena, s, terms)
 	b.ops = append(b.ops, tupleOp{
 		seq: seq, off: uint32(off), n: uint32(len(b.arena) - off), rule: rule, fresh: fresh,
 	})
@@ -89,12 +89,20 @@ func (b *Batch) del(rule uint32, seq uint64) {
 	b.ops = append(b.ops, tupleOp{seq: seq, rule: rule})
 }
 
-// value returns what op writes.
-func (b *Batch) value(op *tupleOp) []byte { return b.arena[op.off : op.off+op.n] }
+// entry returns what op writes.
+func (b *Batch) entry(op *tupleOp) entry { return b.arena[op.off : op.off+op.n : op.off+op.n] }
 
-// take moves what is in b to a new Batch and leaves b empty.
-func (b *Batch) take() *Batch {
+// take moves what is in b to a new Batch and leaves b empty, with the memory of
+// spare, which may be nil.
+func (b *Batch) take(spare *Batch) *Batch {
 	t := *b
 	*b = Batch{}
+	if spare != nil {
+		b.ops, b.arena = spare.ops[:0], spare.arena[:0]
+	}
 	return &t
 }
+
+// maxSpare bounds the memory that is kept for the next batch, in bytes of
+// entries.
+const maxSpare = 1 << 20

@@ -16,11 +16,10 @@ import (
 const (
 	kindFormat = 'F' // what the file is
 	kindRule   = 'R' // a rule and its metadata
-	kindTuple  = 'T' // a tuple of terms and its sightings
+	kindTuple  = 'T' // a pack of tuples: terms and their sightings
 	kindAlert  = 'O' // an outbox entry
 
-	valueHeader = 5 // sum, kind
-	tupleHeader = valueHeader + 8 + 8 + 4
+	valueHeader = 5  // sum, kind
 	tupleKeyLen = 10 // rule, 4 bytes; sequence number, 6 bytes; both big-endian
 	alertKeyLen = 8  // ID, big-endian
 )
@@ -61,34 +60,6 @@ func tupleKey(rule uint32, seq uint64) (k [tupleKeyLen]byte) {
 func splitTupleKey(k []byte) (rule uint32, seq uint64) {
 	return binary.BigEndian.Uint32(k),
 		uint64(binary.BigEndian.Uint16(k[4:]))<<32 | uint64(binary.BigEndian.Uint32(k[6:]))
-}
-
-// appendTuple appends the value of a tuple to dst.
-func appendTuple(dst []byte, rule uint32, seq uint64, s Sighting, terms []byte) []byte {
-	off := len(dst)
-	dst = append(dst, 0, 0, 0, 0, kindTuple)
-	dst = binary.LittleEndian.AppendUint64(dst, uint64(s.First))
-	dst = binary.LittleEndian.AppendUint64(dst, uint64(s.Last))
-	dst = binary.LittleEndian.AppendUint32(dst, s.Count)
-	dst = append(dst, terms...)
-	k := tupleKey(rule, seq)
-	seal(k[:], dst[off:])
-	return dst
-}
-
-// readTuple reads the value of a tuple; terms point into v.
-func readTuple(key, v []byte) (s Sighting, terms []byte, err error) {
-	if len(key) != tupleKeyLen || len(v) < tupleHeader {
-		return s, nil, errValue
-	}
-	p, err := payload(kindTuple, key, v)
-	if err != nil {
-		return s, nil, err
-	}
-	s.First = int64(binary.LittleEndian.Uint64(p))
-	s.Last = int64(binary.LittleEndian.Uint64(p[8:]))
-	s.Count = binary.LittleEndian.Uint32(p[16:])
-	return s, p[20:], nil
 }
 
 func alertKey(id uint64) (k [alertKeyLen]byte) {

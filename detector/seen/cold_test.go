@@ -71,8 +71,8 @@ func TestTupleTwiceOnDisk(t *testing.T) {
 			m := NewMemory(tenDays)
 			g := newGathered(2)
 			for i, ms := range last {
-				g.parts[i%2].add(uint64(i+1), at(ms), terms("a"))
-				g.parts[i%2].add(uint64(i+11), at(start), terms("b", string(rune('0'+i))))
+				g.parts[i%2].add(uint64(i+1), appendEntry(nil, at(ms), terms("a")))
+				g.parts[i%2].add(uint64(i+11), appendEntry(nil, at(start), terms("b", string(rune('0'+i)))))
 			}
 			var b Batch
 			m.restore(g, &b)

@@ -80,7 +80,8 @@ func (s *Store) Enqueue(b *Batch) Ticket {
 	for _, id := range b.acks {
 		s.outbox.remove(id)
 	}
-	j := &job{batch: b.take()}
+	j := &job{batch: b.take(s.spare)}
+	s.spare = nil
 	b.firstID, b.ids = first, n
 	for _, m := range j.batch.metas {
 		for id, r := range s.rules {
@@ -240,6 +241,9 @@ func (s *Store) flush() error {
 		s.done = jobs[len(jobs)-1].gen
 		s.stats.Commits++
 		s.stats.CommitTime += time.Since(start)
+		if b := jobs[len(jobs)-1].batch; cap(b.arena) <= maxSpare {
+			s.spare = &Batch{ops: b.ops, arena: b.arena}
+		}
 	} else {
 		s.stats.Errors++
 		s.queue = append(jobs, s.queue...)

@@ -49,16 +49,17 @@
 //	"rules"      rule ID  → R JSON: number, fingerprint, name, fields, metadata
 //	             sequence: the highest rule number ever given out
 //	"t" num(4)   "\x00"           → R JSON: whose bucket this is
-//	             num(4) seq(6)    → T first(8) last(8) count(4) terms…
+//	             num(4) base(6)   → T pack: (seq-base length first(8) last(8) count(4) terms…)…
 //	             sequence: the highest seq ever given out
 //	"outbox"     id(8)            → O severity(1) time(8) rule tag body…
 //	             sequence: the highest id ever given out
 //
 // Keys are big-endian, so that they sort by number; numbers in values are
-// little-endian; rule and tag have a uvarint length before them; times are unix
-// milliseconds. Every value begins with a CRC-32C (4, little-endian) of the
-// kind, the key and the rest, in the order key, kind, rest; then comes the kind,
-// the letter shown. Terms are as AppendTerm writes them.
+// little-endian; rule and tag have a uvarint length before them, and seq-base and
+// length are uvarints; times are unix milliseconds. Every value begins with a
+// CRC-32C (4, little-endian) of the kind, the key and the rest, in the order key,
+// kind, rest; then comes the kind, the letter shown. Terms are as AppendTerm
+// writes them.
 //
 // What must not change: the layout above up to and including the version, for
 // every version to come; the rest as long as the version is 1. A version that
@@ -66,8 +67,12 @@
 // get new keys.
 //
 // Tuples are numbered in the order in which they were first seen, so that new
-// ones are appended to the last page of the tree. A refresh writes a tuple in
-// place, at most once in a refresh grain.
+// ones are appended to the last page of the tree. Up to 16 of them are in one
+// value, a pack, of at most 990 bytes if it is more than one: writing and reading
+// are then a few times as fast. The pack's key is the number that it was begun
+// with; it holds the tuples from there up to the next pack's key, in order, and
+// is deleted with the last of them. A refresh writes a tuple in place, at most
+// once in a refresh grain.
 //
 // # Durability
 //
@@ -82,7 +87,8 @@
 // A file is walked page by page and every checksum is checked before bbolt gets
 // to see it (see examine), since bbolt answers damage with panics, and a mapped
 // file that was cut with a SIGBUS. If anything is wrong, what is whole is copied
-// to a new file, and the old one is kept beside it. Before every transaction the
+// to a new file, and the old one is kept beside it; a single flipped bit in a pack
+// is put right. Before every transaction the
 // file's size and identity are checked. At the start the tuples are hashed in
 // the same walk, and kept for the rules until they come for them (see gathered).
 package seen

@@ -290,15 +290,15 @@ func (x *exam) checkTuples(rule uint32, b rawBucket) {
 				return
 			}
 		}
-		s, terms, err := readTuple(key, value)
-		if err != nil || flags != 0 || binary.BigEndian.Uint32(key) != rule {
-			x.badValue(id, key)
-			return
+		p, err := openPack(key, value)
+		for err == nil && p.next() {
+			counts[w]++
+			if g != nil {
+				g.parts[w].add(p.seq, p.entry)
+			}
 		}
-		counts[w]++
-		if g != nil {
-			_, seq := splitTupleKey(key)
-			g.parts[w].add(seq, s, terms)
+		if err != nil || p.err != nil || flags != 0 || binary.BigEndian.Uint32(key) != rule {
+			x.badValue(id, key)
 		}
 	})
 	for _, n := range counts {

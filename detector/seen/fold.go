@@ -32,7 +32,7 @@ func (s *Store) foldQueue() {
 				op.fresh = out.ops[at].fresh
 			}
 			if op.n > 0 {
-				v := b.value(&op)
+				v := b.entry(&op)
 				op.off = uint32(len(out.arena))
 				out.arena = append(out.arena, v...)
 			}
@@ -66,7 +66,7 @@ func (s *Store) foldQueue() {
 			continue
 		}
 		if op.n > 0 {
-			v := out.value(&op)
+			v := out.entry(&op)
 			op.off = uint32(len(tight.arena))
 			tight.arena = append(tight.arena, v...)
 		}

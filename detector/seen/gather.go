@@ -32,8 +32,8 @@ func newGathered(workers int) *gathered {
 }
 
 // add takes a tuple read from the file into account.
-func (p *part) add(seq uint64, s Sighting, terms []byte) {
-	s = s.normal()
+func (p *part) add(seq uint64, e entry) {
+	s, terms := e.sighting().normal(), e.terms()
 	var h hashed
 	h.key, h.check = hashTuple(terms)
 	h.hashTerms(terms)

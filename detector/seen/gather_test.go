@@ -13,7 +13,7 @@ import (
 func gatherAll(parts int, tuples [][]byte, s []Sighting) *gathered {
 	g := newGathered(parts)
 	for i, t := range tuples {
-		g.parts[i*parts/len(tuples)].add(uint64(i+1), s[i], t)
+		g.parts[i*parts/len(tuples)].add(uint64(i+1), appendEntry(nil, s[i], t))
 	}
 	return g
 }

@@ -166,9 +166,9 @@ func (s *Snapshot) Tuples(id string, fn func(Tuple) error) error {
 			}
 			b, _ := parseBucket(value, flags)
 			x.each(b, 1, func(_ int, _ uint64, key, value []byte, _ uint32) {
-				if sight, terms, err := readTuple(key, value); err == nil {
-					_, seq := splitTupleKey(key)
-					tuples = append(tuples, Tuple{Sighting: sight, Raw: slices.Clone(terms), seq: seq})
+				p, err := openPack(key, value)
+				for err == nil && p.next() {
+					tuples = append(tuples, Tuple{Sighting: p.entry.sighting(), Raw: slices.Clone(p.entry.terms()), seq: p.seq})
 				}
 			})
 		})

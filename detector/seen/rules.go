@@ -116,10 +116,10 @@ func (s *Store) Load(rule RuleState, m *Memory) (int, error) {
 
 // owed returns the writes of a rule's tuples that are not on disk yet, the last
 // of each tuple. s.io is held, so nothing is in flight.
-func (s *Store) owed(rule uint32) (map[uint64][]byte, error) {
+func (s *Store) owed(rule uint32) (map[uint64]entry, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var m map[uint64][]byte
+	var m map[uint64]entry
 	for _, j := range s.queue {
 		for i := range j.batch.ops {
 			op := &j.batch.ops[i]
@@ -127,11 +127,11 @@ func (s *Store) owed(rule uint32) (map[uint64][]byte, error) {
 				continue
 			}
 			if m == nil {
-				m = make(map[uint64][]byte)
+				m = make(map[uint64]entry)
 			}
 			m[op.seq] = nil
 			if op.n > 0 {
-				m[op.seq] = j.batch.value(op)
+				m[op.seq] = j.batch.entry(op)
 			}
 		}
 	}
@@ -143,7 +143,7 @@ func (s *Store) owed(rule uint32) (map[uint64][]byte, error) {
 
 // gather reads the rule's tuples from the file. owed, by sequence number,
 // replaces what is there.
-func (s *Store) gather(rule uint32, owed map[uint64][]byte) (*gathered, error) {
+func (s *Store) gather(rule uint32, owed map[uint64]entry) (*gathered, error) {
 	f, done, err := s.openRead()
 	if err != nil {
 		return nil, err
@@ -161,29 +161,24 @@ func (s *Store) gather(rule uint32, owed map[uint64][]byte) (*gathered, error) {
 	if found {
 		g.seq = bucket.seq
 		x.each(bucket, len(g.parts), func(w int, page uint64, key, value []byte, flags uint32) {
-			if len(key) != tupleKeyLen {
+			if string(key) == keyRule {
 				return
 			}
-			_, seq := splitTupleKey(key)
-			if _, ok := owed[seq]; ok {
-				return
+			part := &g.parts[w]
+			p, err := openPack(key, value)
+			for err == nil && p.next() {
+				if _, ok := owed[p.seq]; !ok {
+					part.add(p.seq, p.entry)
+				}
 			}
-			sight, terms, err := readTuple(key, value)
-			if err != nil {
+			if err != nil || p.err != nil {
 				x.badValue(page, key)
-				return
 			}
-			g.parts[w].add(seq, sight, terms)
 		})
 	}
-	for seq, v := range owed {
-		g.seq = max(g.seq, seq)
-		if v == nil {
-			continue
-		}
-		k := tupleKey(rule, seq)
-		if sight, terms, err := readTuple(k[:], v); err == nil {
-			g.parts[0].add(seq, sight, terms)
+	for seq, e := range owed {
+		if g.seq = max(g.seq, seq); e != nil {
+			g.parts[0].add(seq, e)
 		}
 	}
 	if x.damaged() {

@@ -52,7 +52,6 @@ func build(path string, open func(string, int, fs.FileMode) (*os.File, error), f
 type builder struct {
 	db *bolt.DB
 	tx *bolt.Tx
-	n  int // puts in tx
 	// bytes written in tx; a large transaction is cut in pieces, since nobody
 	// looks at the file before it is whole.
 	bytes int
@@ -71,10 +70,7 @@ func (w *builder) init() error {
 }
 
 func (w *builder) put(bucket string, key, value []byte) error {
-	if err := w.begin(); err != nil {
-		return err
-	}
-	b, err := w.tx.CreateBucketIfNotExists([]byte(bucket))
+	b, err := w.bucket(bucket)
 	if err != nil {
 		return err
 	}
@@ -82,8 +78,19 @@ func (w *builder) put(bucket string, key, value []byte) error {
 	if err := b.Put(key, value); err != nil {
 		return err
 	}
-	w.n++
-	if w.bytes += len(key) + len(value); w.bytes > 8<<20 {
+	return w.wrote(len(key) + len(value))
+}
+
+func (w *builder) bucket(name string) (*bolt.Bucket, error) {
+	if err := w.begin(); err != nil {
+		return nil, err
+	}
+	return w.tx.CreateBucketIfNotExists([]byte(name))
+}
+
+// wrote ends the transaction if it has become large.
+func (w *builder) wrote(bytes int) error {
+	if w.bytes += bytes; w.bytes > 8<<20 {
 		return w.flush()
 	}
 	return nil
@@ -108,10 +115,7 @@ func (w *builder) begin() (err error) {
 }
 
 func (w *builder) setSequence(bucket string, seq uint64) error {
-	if err := w.begin(); err != nil {
-		return err
-	}
-	b, err := w.tx.CreateBucketIfNotExists([]byte(bucket))
+	b, err := w.bucket(bucket)
 	if err != nil {
 		return err
 	}
@@ -123,7 +127,7 @@ func (w *builder) flush() error {
 		return nil
 	}
 	tx := w.tx
-	w.tx, w.n, w.bytes = nil, 0, 0
+	w.tx, w.bytes = nil, 0
 	return tx.Commit()
 }
 
@@ -131,6 +135,7 @@ func (w *builder) flush() error {
 type salvaged struct {
 	rules, tuples, alerts int
 	orphans               int // tuples of rules that are no longer known
+	repaired              int // packs of tuples
 }
 
 // salvage copies whatever still matches its checksum from the file behind x:
@@ -219,27 +224,16 @@ func (n *salvaged) take(w *builder, owners map[uint32]string, key, value []byte)
 		}
 		return w.put(bucketRules, []byte(id), value)
 	case kindTuple:
-		s, _, err := readTuple(key, value)
+		p, err := openPack(key, value)
+		if err != nil && len(key) == tupleKeyLen {
+			if p, err = openPack(key, repair(key, value)); err == nil {
+				n.repaired++
+			}
+		}
 		if err != nil {
 			return nil
 		}
-		num, seq := splitTupleKey(key)
-		if _, ok := owners[num]; !ok {
-			n.orphans++
-			return nil
-		}
-		name := tupleBucketName(num)
-		if old, _, err := readTuple(key, w.get(name, key)); err == nil {
-			if old.Last >= s.Last {
-				return nil
-			}
-		} else {
-			n.tuples++
-		}
-		if err := w.setSequence(name, seq); err != nil {
-			return err
-		}
-		return w.put(name, key, append([]byte(nil), value...))
+		return n.takePack(w, owners, key, &p)
 	case kindAlert:
 		e, err := readAlert(key, value)
 		if err != nil {
@@ -254,6 +248,44 @@ func (n *salvaged) take(w *builder, owners map[uint32]string, key, value []byte)
 		return w.put(bucketOutbox, key, append([]byte(nil), value...))
 	}
 	return nil
+}
+
+// takePack writes the tuples of a pack to the new file. Of one tuple the later
+// sighting wins.
+func (n *salvaged) takePack(w *builder, owners map[uint32]string, key []byte, p *packReader) error {
+	num, _ := splitTupleKey(key)
+	if _, ok := owners[num]; !ok {
+		for p.next() {
+			n.orphans++
+		}
+		return nil
+	}
+	b, err := w.bucket(tupleBucketName(num))
+	if err != nil {
+		return err
+	}
+	packs := newPackWriter(b, num)
+	for p.next() {
+		old, err := packs.get(p.seq)
+		switch {
+		case err != nil:
+			return err
+		case old == nil:
+			n.tuples++
+		case old.sighting().Last >= p.entry.sighting().Last:
+			continue
+		}
+		if err := packs.put(p.seq, p.entry); err != nil {
+			return err
+		}
+	}
+	if err := packs.flush(); err != nil {
+		return err
+	}
+	if err := b.SetSequence(max(b.Sequence(), p.seq)); err != nil {
+		return err
+	}
+	return w.wrote(maxPack)
 }
 
 // eachWhole calls fn with every element that can be found, by the tree or

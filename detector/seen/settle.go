@@ -1,10 +1,8 @@
 package seen
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 
 	bolt "go.etcd.io/bbolt"
@@ -82,26 +80,23 @@ func settleTuples(tx *bolt.Tx, st *settled) error {
 	if b == nil {
 		return nil
 	}
-	var buf []byte
+	w := newPackWriter(b, st.rule)
 	for i := range st.touches {
 		t := &st.touches[i]
-		k := tupleKey(st.rule, t.seq)
-		old := b.Get(k[:])
+		old, err := w.get(t.seq)
+		if err != nil {
+			return err
+		}
 		if old == nil {
 			continue
 		}
-		s, terms, err := readTuple(k[:], old)
-		if err != nil {
-			return fmt.Errorf("a tuple on disk cannot be read: %w", err)
-		}
+		s := old.sighting()
 		if s.Last >= t.s.Last && s.First <= t.s.First && s.Count >= t.s.Count {
 			continue
 		}
-		merged := Sighting{First: min(s.First, t.s.First), Last: max(s.Last, t.s.Last), Count: max(s.Count, t.s.Count)}
-		buf = appendTuple(buf[:0], st.rule, t.seq, merged, bytes.Clone(terms))
-		if err := b.Put(k[:], bytes.Clone(buf)); err != nil {
+		if err := w.put(t.seq, appendEntry(nil, s.Unite(t.s), old.terms())); err != nil {
 			return err
 		}
 	}
-	return nil
+	return w.flush()
 }

@@ -109,6 +109,7 @@ type Store struct {
 	queue   []*job // not yet written, in order
 	queued  int    // tuples in queue when it was last merged
 	flight  []*job // being written
+	spare   *Batch // one that was written, whose memory the next may have
 	gen     uint64 // of the last job handed in
 	done    uint64 // all jobs up to this are durable
 	failed  error  // of the last try; nil while the disk works
@@ -399,6 +400,7 @@ func (s *Store) create(aside string, from *exam, r *Report) error {
 		if n.rules+n.tuples+n.alerts > 0 {
 			r.Fresh = false
 		}
+		r.Lost = max(r.Lost-n.repaired, 0)
 		r.Notes = append(r.Notes, n.String())
 		if n.orphans > 0 {
 			r.Notes = append(r.Notes, fmt.Sprintf("%d tuples belong to no rule that can be read", n.orphans))
