@@ -120,11 +120,7 @@ func (g *gathered) mergeTerms(m *Memory) {
 				*x, y = y, *x
 			}
 			x.limit = limit
-			for _, s := range y.slots {
-				if s.tag != 0 {
-					x.raise(uint64(s.tag), s.last, 0)
-				}
-			}
+			x.merge(&y)
 		}
 		if x.n > limit {
 			x.makeRoom(0)

@@ -199,3 +199,31 @@ func TestExaminedTuples(t *testing.T) {
 	}
 	mustClose(t, ro)
 }
+
+// Merging leaves room: the terms of one part come in the order of their tags,
+// and a table that grew meanwhile would be searched from end to end.
+func TestMergeMakesRoomFirst(t *testing.T) {
+	const n = 1 << 16
+	var x, y termIndex
+	x.limit, y.limit = 1<<62, 1<<62
+	rnd := rand.New(rand.NewPCG(19, 20))
+	for range n {
+		x.raise(rnd.Uint64(), 5, 0)
+		y.raise(rnd.Uint64(), 6, 0)
+	}
+	both := x.n + y.n
+	x.merge(&y)
+	if len(x.slots) < both*9/8 || len(x.slots) > both*2 {
+		t.Errorf("%d slots for %d terms", len(x.slots), both)
+	}
+	size := len(x.slots)
+	x.merge(&y) // nothing new
+	if len(x.slots) != size {
+		t.Errorf("a table of %d slots has %d after terms that it had", size, len(x.slots))
+	}
+	for _, s := range y.slots {
+		if s.tag != 0 && x.last(uint64(s.tag)) != 6 {
+			t.Fatal("a term is lost")
+		}
+	}
+}

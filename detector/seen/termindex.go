@@ -89,19 +89,49 @@ func (x *termIndex) makeRoom(dead uint32) {
 		cut = lasts[drop-1]
 		x.forgot = max(x.forgot, cut)
 	}
-	size := max(live-drop, 8)
-	old := x.slots
-	x.slots = make([]termSlot, size/6*7*4/3+8)
-	x.n = 0
-	for _, s := range old {
-		if s.tag == 0 || s.last < dead {
-			continue
+	x.rehash(live-drop, func(s termSlot) bool {
+		if s.last < dead {
+			return false
 		}
 		if drop > 0 && s.last <= cut {
 			drop--
-			continue
+			return false
 		}
-		x.slots[x.at(s.tag)] = s
-		x.n++
+		return true
+	})
+}
+
+// rehash moves the terms that keep says true for to a table for n of them and a
+// third more.
+func (x *termIndex) rehash(n int, keep func(termSlot) bool) {
+	old := x.slots
+	x.slots = make([]termSlot, max(n, 8)/6*7*4/3+8)
+	x.n = 0
+	for _, s := range old {
+		if s.tag != 0 && keep(s) {
+			x.slots[x.at(s.tag)] = s
+			x.n++
+		}
+	}
+}
+
+// merge takes over what y knows.
+func (x *termIndex) merge(y *termIndex) {
+	fresh := 0
+	for _, s := range y.slots {
+		if s.tag != 0 && x.last(uint64(s.tag)) == 0 {
+			fresh++
+		}
+	}
+	if x.n+fresh > len(x.slots)/7*6 {
+		// Room for all of them at once: they come in the order of their tags,
+		// which fills a table that grows on the way from one end, in which
+		// nothing is found for long.
+		x.rehash(x.n+fresh, func(termSlot) bool { return true })
+	}
+	for _, s := range y.slots {
+		if s.tag != 0 {
+			x.raise(uint64(s.tag), s.last, 0)
+		}
 	}
 }
