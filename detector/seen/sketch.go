@@ -22,7 +22,7 @@ type counter struct {
 func (k *sketch) add(g uint64) uint32 {
 	if k.added++; k.added >= k.period {
 		k.added = 0
-		k.decay(func(n uint32) uint32 { return n / 2 })
+		k.decay(1, 0)
 	}
 	if k.n >= len(k.slots)/2 && k.n < sketchCounters {
 		k.grow()
@@ -30,7 +30,7 @@ func (k *sketch) add(g uint64) uint32 {
 	c := &k.slots[k.slot(g)]
 	if c.count == 0 {
 		if k.n >= sketchCounters {
-			k.decay(func(n uint32) uint32 { return n - 1 })
+			k.decay(0, 1)
 			return 0
 		}
 		k.n++
@@ -60,20 +60,20 @@ func (k *sketch) grow() {
 	}
 }
 
-// decay lowers all counts and frees the slots of those that are 0 then.
-func (k *sketch) decay(less func(uint32) uint32) {
+// decay shifts all counts right, or takes from them, and frees the slots of those
+// that are 0 then.
+func (k *sketch) decay(shift, minus uint32) {
 	k.n = 0
 	mask, free := len(k.slots)-1, 0
 	for i := range k.slots {
 		c := &k.slots[i]
-		switch {
-		case c.count == 0:
+		if c.count == 0 {
 			free = i
 			continue
-		case less(c.count) > 0:
+		}
+		if c.count = c.count>>shift - minus; c.count > 0 {
 			k.n++
 		}
-		c.count = less(c.count)
 	}
 	// Those that remain move up, into the gaps before them. What begins behind
 	// a slot that was free has nothing before it that it could belong to.
