@@ -1,5 +1,10 @@
 package record
 
+import (
+	"encoding/binary"
+	"unsafe"
+)
+
 // maxDepth is how many levels of maps and arrays the walk follows. What lies
 // deeper is skipped as if nobody wanted it, which needs no recursion: depth
 // cannot be used to end a chunk, or the process. Elasticsearch takes 20
@@ -14,7 +19,8 @@ func (l *Layout) ScanMsgpack(b []byte, v *View) (int, error) {
 	n, i, isMap := container(b, 0)
 	switch {
 	case i >= 0 && isMap:
-		if i = v.walkMap(l.root, b, i, n, 0); i < 0 {
+		i, known := v.lead.pass(l.root, b, i, n)
+		if i = v.walkMap(l.root, b, i, n-known, 0); i < 0 {
 			return 0, broken(b)
 		}
 		return i, nil
@@ -74,9 +80,14 @@ func (v *View) walkMap(at *node, b []byte, i, n, depth int) int {
 //
 // This is where a scan spends its time. The loop calls nothing, so that all it
 // needs stays in registers: what it files, it files by itself, and where it
-// goes into a map, it keeps the way back.
+// goes into a map, it keeps the way back. It reads bytes without asking each
+// time whether they are there: an entry, and each value in it, begins at limit
+// or before, and of what begins there nothing is looked at from ahead bytes on,
+// but for a text that is filed, which is checked. The last entries of b are left
+// to walkEntry.
 func (v *View) pass(at *cursor, b []byte, i int) (next int, below *node) {
 	n, left := at.node, at.left
+	base, limit := unsafe.Pointer(unsafe.SliceData(b)), len(b)-ahead
 	for {
 		if left == 0 {
 			if at.outer == 0 {
@@ -88,28 +99,30 @@ func (v *View) pass(at *cursor, b []byte, i int) (next int, below *node) {
 			n, left = f.node, f.left
 			continue
 		}
-		// The 8 bytes after a key's first byte are read at once, whatever its
-		// length, so they must be there.
-		if uint(i) >= uint(len(b)) || len(b)-i < 9 || !isFixStr(b[i]) {
+		if i > limit {
 			break
 		}
-		size := int(b[i] & 0x1f)
-		first := word(b, i+1) & wordMask[size]
+		key := unsafe.Add(base, i)
+		if !isFixStr(*(*byte)(key)) {
+			break
+		}
+		size := int(*(*byte)(key) & 0x1f)
+		first := wordAt(key, 1) & wordMask[size]
 		if n.underscore {
 			first = undot(first)
 		}
 		end := i + 1 + size
 		if k := n.index[hash(first, size)>>56]; k != 0 {
-			if k == ambiguous || end > len(b) {
+			if k == ambiguous {
 				break
 			}
 			c := &n.children[k-1]
 			same := c.first == first && c.size == size
 			if same && size > 8 {
 				// The words may overlap: together they are the whole key.
-				last, mid, mid2 := word(b, end-8), c.mid, c.mid2
+				last, mid, mid2 := wordAt(key, size-7), c.mid, c.mid2
 				if size > 16 {
-					mid, mid2 = word(b, i+9), word(b, end-16)
+					mid, mid2 = wordAt(key, 9), wordAt(key, size-15)
 				}
 				if n.underscore {
 					last, mid, mid2 = undot(last), undot(mid), undot(mid2)
@@ -119,11 +132,7 @@ func (v *View) pass(at *cursor, b []byte, i int) (next int, below *node) {
 			if same {
 				below := c.node
 				left--
-				if len(b)-end < 2 {
-					at.node, at.left = n, left
-					return end, below
-				}
-				head := b[end]
+				head := byteAt(base, end)
 				s, start, place := below.plain, end+1, len(v.cells)
 				switch {
 				case s == none && head&0xf0 == 0x80 && below.through && at.outer < at.most:
@@ -139,20 +148,21 @@ func (v *View) pass(at *cursor, b []byte, i int) (next int, below *node) {
 					end = start + int(head&0x1f)
 				case head == mpStr8:
 					start++
-					end = start + int(b[end+1])
+					end = start + int(byteAt(base, start-1))
 				default:
 					at.node, at.left = n, left
 					return end, below
 				}
 				// A short text, which most wanted values are, is filed here.
-				if end > len(b) {
+				if end > limit+ahead {
 					at.left, at.outer = 0, 0
 					return len(b) + 1, nil
 				}
 				cells := v.cells[:place+1]
 				v.cells = cells
 				cell := &cells[place]
-				cell.Str, cell.Num, cell.Kind, cell.Type = view(b[start:end]), 0, String, 0
+				cell.Str = unsafe.String((*byte)(unsafe.Add(base, start)), end-start)
+				cell.Num, cell.Kind, cell.Type = 0, String, 0
 				cell.next, cell.slot = 0, s
 				chain := &v.slots[s]
 				if chain.first == 0 {
@@ -166,24 +176,23 @@ func (v *View) pass(at *cursor, b []byte, i int) (next int, below *node) {
 			}
 		}
 		if n.opens>>(first&63)&1 != 0 {
-			if n.other != nil || size > 16 || end > len(b) || hasDot(first) ||
-				size > 8 && hasDot(word(b, end-8)) {
+			if n.other != nil || size > 16 || hasDot(first) || size > 8 && hasDot(wordAt(key, size-7)) {
 				break
 			}
 		}
 		for values := 1; values > 0; values-- {
-			if uint(end) >= uint(len(b)) {
-				at.left, at.outer = 0, 0
-				return len(b) + 1, nil
+			if end > limit {
+				at.node, at.left = n, left
+				return i, nil
 			}
-			c := b[end]
+			c := byteAt(base, end)
 			switch {
 			case isFixStr(c):
 				end += int(c&0x1f) + 1
 			case fixedSize[c] != 0:
 				end += int(fixedSize[c])
-			case c == mpStr8 && len(b)-end > 1:
-				end += int(b[end+1]) + 2
+			case c == mpStr8:
+				end += int(byteAt(base, end+1)) + 2
 			case c < 0x90:
 				values += 2 * int(c&0x0f)
 				end++
@@ -200,6 +209,18 @@ func (v *View) pass(at *cursor, b []byte, i int) (next int, below *node) {
 	}
 	at.node, at.left = n, left
 	return i, nil
+}
+
+// ahead is how many bytes after the first of an entry or a value pass may look
+// at: a key of 31 bytes, and the two bytes that a value after it may begin with.
+const ahead = 1 + 31 + 2
+
+// byteAt returns the byte at an offset from p, and wordAt 8 bytes as a
+// little-endian number. The caller knows that they are there.
+func byteAt(p unsafe.Pointer, i int) byte { return *(*byte)(unsafe.Add(p, i)) }
+
+func wordAt(p unsafe.Pointer, i int) uint64 {
+	return binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(p, i))[:])
 }
 
 // walkEntry reads the entry at b[i] of the map at node.

@@ -48,6 +48,8 @@ type View struct {
 	scratch   []byte // unescaped strings of this record
 
 	late func(Field) int32 // see Defer
+
+	lead lead
 }
 
 // Lazy finds what the plain walk of a record does not: the values of fields
