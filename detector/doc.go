@@ -9,7 +9,10 @@
 //	 pass       │ mapping.Reader   each record is walked once, in place: the fields    │
 //	 no lock,   │      │           that any rule asks for fill a record.View           │
 //	 one a      │      ▼                                                               │
-//	 flush      │ match.go         rules by data stream, then by the literals that     │
+//	 flush      │ recall.go        the same values as a little while ago: the same     │
+//	            │      │           tuples are counted up, and the event is done        │
+//	            │      ▼                                                               │
+//	            │ match.go         rules by data stream, then by the literals that     │
 //	            │      │           they need; tests that rules share are made once     │
 //	            │      ▼                                                               │
 //	            │ pass.go,         the tuples of a match: time, missing fields,        │
@@ -34,6 +37,9 @@
 // still has the alerts. A disk that fails or hangs stops nothing: what is owed
 // to it stays in memory and is written when it is back. With a shared store
 // (shared.go) tuples new to this node are asked about there, before the lock.
+//
+// A pass learns what a pipeline's events are like (lens.go), and is kept for the
+// next flush (passes.go).
 //
 // # Imports
 //
