@@ -173,7 +173,6 @@ func (b *bench) memory() (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	defer os.RemoveAll(dir)
 	empty, err := os.MkdirTemp("", "newterms-bench-")
 	if err != nil {
 		return result{}, err
@@ -220,11 +219,16 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// millionState makes a state of a million tuples and returns its folder.
+// millionState returns a folder with a state of a million tuples, which it
+// makes once and remove takes away.
 func (b *bench) millionState() (dir string, err error) {
+	if b.state != "" {
+		return b.state, nil
+	}
 	if dir, err = os.MkdirTemp("", "newterms-bench-"); err != nil {
 		return "", err
 	}
+	b.state = dir
 	e, store, err := stateEngine(dir)
 	if err != nil {
 		return "", err
@@ -232,11 +236,11 @@ func (b *bench) millionState() (dir string, err error) {
 	for from := 0; from < million && err == nil; from += 50_000 {
 		err = feed(e, tuples(from, 50_000))
 	}
-	if err = errors.Join(err, store.Close()); err != nil {
-		os.RemoveAll(dir)
-	}
-	return dir, err
+	return dir, errors.Join(err, store.Close())
 }
+
+// remove takes away what lines share.
+func (b *bench) remove() error { return os.RemoveAll(b.state) }
 
 // start compares opening a state of a million tuples, until the first flush
 // can be taken, with reading its file.
@@ -245,7 +249,6 @@ func (b *bench) start() (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	defer os.RemoveAll(dir)
 	buf := make([]byte, 1<<20)
 	var size int64
 	read := func() error {
