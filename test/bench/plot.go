@@ -20,7 +20,7 @@ type plot struct {
 // The drawing, in pixels. Colours are told apart by people who see few of them.
 const (
 	width, height            = 720, 400
-	left, right, top, bottom = 70, 20, 50, 60
+	left, right, top, bottom = 70, 40, 50, 60
 )
 
 var colours = []string{"#0072b2", "#d55e00", "#009e73"}
@@ -79,10 +79,10 @@ func (p *plot) write(path string) error {
 	return os.WriteFile(path, []byte(b.String()), 0o644)
 }
 
-// ticks returns where the x axis is marked: at the points, or at round numbers
-// if there are many.
+// ticks returns where the x axis is marked: a logarithmic one at the points, any
+// other at round numbers.
 func (p *plot) ticks(from, to float64) (ticks []float64) {
-	if len(p.lines[0].points) < 20 {
+	if p.logX {
 		for _, pt := range p.lines[0].points {
 			ticks = append(ticks, pt.x)
 		}
