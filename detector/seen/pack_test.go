@@ -91,25 +91,42 @@ func TestPackWriterAgainstAMap(t *testing.T) {
 					want[seq] = string(e)
 					return w.put(seq, e)
 				}
-				switch kind := rnd.IntN(4); {
-				case kind == 0 && top > 0: // anything, at random
-					for range rnd.IntN(50) {
-						if err := one(rnd.Uint64N(top + 20)); err != nil {
-							return err
+				// Several jobs share a transaction.
+				for range 1 + rnd.IntN(4) {
+					switch kind := rnd.IntN(6); {
+					case kind == 0 && top > 0: // anything, at random
+						for range rnd.IntN(50) {
+							if err := one(rnd.Uint64N(top + 20)); err != nil {
+								return err
+							}
 						}
-					}
-				case kind == 1 && top > 0: // a run
-					from := rnd.Uint64N(top)
-					for seq := from; seq < from+rnd.Uint64N(200); seq++ {
-						if err := one(seq); err != nil {
-							return err
+					case kind == 1 && top > 0: // a run
+						from := rnd.Uint64N(top)
+						for seq := from; seq < from+rnd.Uint64N(200); seq++ {
+							if err := one(seq); err != nil {
+								return err
+							}
 						}
-					}
-				default: // new ones
-					for range rnd.IntN(100) {
-						top += 1 + rnd.Uint64N(2)*rnd.Uint64N(300)
-						if err := one(top); err != nil {
-							return err
+					case kind == 2 && top > 0 && rnd.IntN(4) == 0:
+						// Whole pages go, and what is before them is looked for.
+						from := rnd.Uint64N(top)
+						for seq := from; seq < from+top/8; seq++ {
+							delete(want, seq)
+							if err := w.del(seq); err != nil {
+								return err
+							}
+						}
+						for seq := from - min(from, 300); seq < from; seq++ {
+							if err := one(seq); err != nil {
+								return err
+							}
+						}
+					default: // new ones
+						for range rnd.IntN(100) {
+							top += 1 + rnd.Uint64N(2)*rnd.Uint64N(300)
+							if err := one(top); err != nil {
+								return err
+							}
 						}
 					}
 				}

@@ -106,7 +106,7 @@ func (w *packWriter) seek(seq uint64) error {
 	case key == nil:
 		key, value = c.Last()
 	case !bytes.Equal(key, want[:]):
-		key, value = c.Prev()
+		key, value = w.before(c, want[:])
 	default:
 		if after, _ := c.Next(); after != nil {
 			_, w.next = splitTupleKey(after)
@@ -125,6 +125,22 @@ func (w *packWriter) seek(seq uint64) error {
 	}
 	w.there, w.base = true, p.base
 	return nil
+}
+
+// before moves c from the first key behind want to the last one before it, and
+// returns that, or nil. Pages that this transaction has emptied are still in the
+// tree, and Prev, unlike the cursor's other moves, stops at each of them.
+func (w *packWriter) before(c *bolt.Cursor, want []byte) (key, value []byte) {
+	if key, value = c.Prev(); key != nil {
+		return key, value
+	}
+	if first, _ := w.b.Cursor().First(); first == nil || bytes.Compare(first, want) >= 0 {
+		return nil, nil
+	}
+	for key == nil {
+		key, value = c.Prev()
+	}
+	return key, value
 }
 
 // flush writes the pack at hand, or what has become of it: nothing, or several.
