@@ -115,23 +115,26 @@ func (s *Store) Load(rule RuleState, m *Memory) (int, error) {
 }
 
 // owed returns the writes of a rule's tuples that are not on disk yet, the last
-// of each tuple. s.io is held, so nothing is in flight.
+// of each tuple. s.io is held, so the disk is still; but the committer may have
+// taken a batch in hand and be waiting for s.io, too.
 func (s *Store) owed(rule uint32) (map[uint64]entry, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var m map[uint64]entry
-	for _, j := range s.queue {
-		for i := range j.batch.ops {
-			op := &j.batch.ops[i]
-			if op.rule != rule {
-				continue
-			}
-			if m == nil {
-				m = make(map[uint64]entry)
-			}
-			m[op.seq] = nil
-			if op.n > 0 {
-				m[op.seq] = j.batch.entry(op)
+	for _, jobs := range [][]*job{s.flight, s.queue} {
+		for _, j := range jobs {
+			for i := range j.batch.ops {
+				op := &j.batch.ops[i]
+				if op.rule != rule {
+					continue
+				}
+				if m == nil {
+					m = make(map[uint64]entry)
+				}
+				m[op.seq] = nil
+				if op.n > 0 {
+					m[op.seq] = j.batch.entry(op)
+				}
 			}
 		}
 	}

@@ -241,3 +241,27 @@ func TestPathThatCannotBe(t *testing.T) {
 		t.Log(err)
 	}
 }
+
+// A batch that the committer has in hand, and waits to write, is in no file and
+// no queue; a rule that is loaded then has its tuples all the same.
+func TestLoadBesideABatchInHand(t *testing.T) {
+	s, _ := mustOpen(t, t.TempDir(), Options{})
+	st, m := mustRule(t, s, "r", tenDays)
+	var b Batch
+	m.Observe(terms("a", "b", "c"), at(start), &b)
+	s.io.Lock() // as Load of another rule does
+	s.Enqueue(&b)
+	for inHand := false; !inHand; time.Sleep(time.Millisecond) {
+		s.mu.Lock()
+		inHand = len(s.flight) > 0
+		s.mu.Unlock()
+	}
+	owed, err := s.owed(st.Num)
+	s.io.Unlock()
+	if err != nil || len(owed) != 1 {
+		t.Errorf("%d tuples are owed, want 1; %v", len(owed), err)
+	}
+	if _, again := mustRule(t, s, "r", tenDays); again.Len() != 1 {
+		t.Errorf("%d tuples, want 1", again.Len())
+	}
+}
