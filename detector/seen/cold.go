@@ -204,6 +204,7 @@ func (m *Memory) restore(g *gathered, b *Batch) {
 		m.seq = max(m.seq, g.parts[w].seq)
 		m.newest = max(m.newest, g.parts[w].newest)
 	}
+	m.read = m.newest
 	blocks := g.blocks()
 	var order []uint32
 	var wg sync.WaitGroup
@@ -242,11 +243,17 @@ func (m *Memory) thaw(r *row) (*segment, packed) {
 	if again {
 		seg = m.protected
 	}
+	out := m.warm(r, again)
+	seg.insert(out.key, out.value)
+	return seg, out.value
+}
+
+// warm takes a row out of the cold, with the slot that it has in a segment.
+func (m *Memory) warm(r *row, again bool) row {
 	out := m.cold.take(r, again)
 	out.value.setSlot(m.slot(out.value.last()) - m.late)
-	seg.insert(out.key, out.value)
 	m.cold.tidy(m.seenAgain)
-	return seg, out.value
+	return out
 }
 
 // size returns how many tuples a segment has, cold ones included.
@@ -275,8 +282,7 @@ func (m *Memory) oldest(seg *segment) (p packed, ok bool) {
 func (m *Memory) dropOldest(seg *segment) (key uint64, p packed, ok bool) {
 	if seg == m.probation || seg == m.protected {
 		if r := m.cold.oldest(seg == m.protected, m.seenAgain); r != nil {
-			out := m.cold.take(r, seg == m.protected)
-			m.cold.tidy(m.seenAgain)
+			out := m.warm(r, seg == m.protected)
 			return out.key, out.value, true
 		}
 	}

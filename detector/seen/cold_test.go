@@ -1,8 +1,10 @@
 package seen
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 )
 
 // A memory that was read from disk decides as the one that wrote it, also when
@@ -86,6 +88,50 @@ func TestTupleTwiceOnDisk(t *testing.T) {
 			}
 			if s, ok := m.Peek(terms("a")); !ok || s != at(start+2*hour) {
 				t.Errorf("it is %+v, %v", s, ok)
+			}
+		})
+	}
+}
+
+// After a crash a tuple may have been seen a grain later than the disk says. It
+// is given that time as long as it was not seen since, also when it has left
+// the cold otherwise: pushed out of the protected, or met by a late record.
+func TestSlackOutlivesTheCold(t *testing.T) {
+	cfg := MemoryConfig{MaxTuples: 110, Window: 10 * time.Hour, RefreshGrain: time.Hour, Fields: 3}
+	tuple := func(i int) []byte { return terms("d", fmt.Sprint("u", i), "a") }
+	for name, leave := range map[string]func(m *Memory, b *Batch){
+		"demoted": func(m *Memory, b *Batch) {
+			m.Observe(terms("d", "x", "a"), at(start+4*hour), b)
+			m.Observe(terms("d", "x", "a"), at(start+6*hour), b)
+		},
+		"late record": func(m *Memory, b *Batch) {
+			m.Observe(tuple(0), at(start), b)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s, _ := mustOpen(t, dir, Options{})
+			_, m := mustRule(t, s, "r", cfg)
+			var b Batch
+			for i := range 100 {
+				m.Observe(tuple(i), Sighting{start + int64(i), start + 2*hour + int64(i), 2}, &b)
+			}
+			mustCommit(t, s, &b)
+			m.Observe(tuple(0), at(start+2*hour+50*minute), &b)
+			if !b.Empty() {
+				t.Fatal("the last sighting is on disk")
+			}
+			mustClose(t, s)
+			s, _ = mustOpen(t, dir, Options{})
+			_, m = mustRule(t, s, "r", cfg)
+			leave(m, &b)
+			key, _ := hashTuple(tuple(0))
+			seg, p := m.find(key)
+			if seg == nil || p.slot() != m.slot(p.last())%slots {
+				t.Errorf("it is in segment %v, with slot %d", seg, p.slot())
+			}
+			if o := m.Observe(tuple(0), at(start+12*hour+40*minute), &b); o.Verdict != Known {
+				t.Errorf("seen nine hours and fifty minutes ago, and %v", o.Verdict)
 			}
 		})
 	}

@@ -76,7 +76,8 @@ type Memory struct {
 
 	cold  cold   // read from disk, not seen since
 	late  uint64 // how many slots back the cold are put: see setWindow
-	slack int64  // ms: how much later than the disk says the cold may have been seen
+	slack int64  // ms: how much later than the disk says a tuple may have been seen
+	read  int64  // ms: the latest sighting that the disk told of
 	terms [maxTerms]termIndex
 }
 
@@ -168,13 +169,17 @@ func (m *Memory) Observe(terms []byte, s Sighting, b *Batch) (o Outcome) {
 	var h hashed
 	h.key, h.check = hashTuple(terms)
 
-	window := m.window
 	seg, p := m.find(h.key)
 	if seg == nil {
 		if r := m.cold.find(h.key); r != nil {
 			seg, p = m.thaw(r)
-			window += m.slack
 		}
+	}
+	window := m.window
+	if seg != nil && p.last() <= m.read {
+		// Nothing says that it was seen since the start. It may have left the
+		// cold all the same, by being demoted, or with a late record.
+		window += m.slack
 	}
 	if seg != nil && p.check() != h.check {
 		// Two tuples with one key: one in 10^13 or so. The older makes
