@@ -141,6 +141,11 @@ func examine(f *pageFile, keep bool) *exam {
 			x.alertSeq = b.seq
 			x.each(b, 1, x.readAlert)
 		case isTuples:
+			if b.seq > maxSeq {
+				// No checksum covers it, and the tuples to come would be
+				// numbered from there.
+				x.problem(0, fmt.Sprintf("the tuples of rule number %d cannot have been numbered up to %d", rule, b.seq))
+			}
 			x.tuples[rule] = b
 			x.checkTuples(rule, b)
 		default:
