@@ -226,8 +226,11 @@ func (s *Store) flush() error {
 			write = append([]*job{all}, jobs...)
 		}
 		s.outdate(write)
-		if err = s.write(write, records, last); err == nil {
+		switch err = s.write(write, records, last); {
+		case err == nil:
 			s.partial = false
+		case errors.Is(err, ErrCorrupt) && !s.rebuilt:
+			s.suspect = err
 		}
 	}
 	if err != nil {

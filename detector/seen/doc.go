@@ -88,7 +88,8 @@
 // to see it (see examine), since bbolt answers damage with panics, and a mapped
 // file that was cut with a SIGBUS. If anything is wrong, what is whole is copied
 // to a new file, and the old one is kept beside it; a single flipped bit in a pack
-// is put right. Before every transaction the
+// is put right. So it goes, once, with a file that looks whole and that bbolt
+// cannot write to all the same. Before every transaction the
 // file's size and identity are checked. At the start the tuples are hashed in
 // the same walk, and kept for the rules until they come for them (see gathered).
 package seen

@@ -117,6 +117,43 @@ func TestDescriptorGoneBad(t *testing.T) {
 	wantState(t, dir, 0, "before", "during")
 }
 
+// A file that looks whole and that bbolt cannot write to is made anew, with what
+// is in it, but once only: the next time it is not the file.
+func TestFileThatCannotBeWritten(t *testing.T) {
+	for name, heals := range map[string]bool{"until it is new": true, "ever": false} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			asides := func() int {
+				files, _ := filepath.Glob(filepath.Join(dir, stateName+".damaged-*"))
+				return len(files)
+			}
+			var bad atomic.Bool
+			s, _ := mustOpen(t, dir, Options{CloseTimeout: time.Second, fault: func(step string) error {
+				if step == "commit" && bad.Load() && !(heals && asides() > 0) {
+					panic("page 2 already freed")
+				}
+				return nil
+			}})
+			_, m := mustRule(t, s, "r", tenDays)
+			var b Batch
+			m.Observe(terms("before"), at(start), &b)
+			mustCommit(t, s, &b)
+			bad.Store(true)
+			m.Observe(terms("during"), at(start), &b)
+			tk := s.Enqueue(&b)
+			for s.Stats().Errors < 5 && (s.Wait(context.Background(), tk) != nil || s.Stats().Errors == 0) {
+				time.Sleep(time.Millisecond)
+			}
+			if n, st := asides(), s.Stats(); n != 1 || (st.OwedTuples == 0) != heals {
+				t.Errorf("%d files were moved aside, %d tuples are owed", n, st.OwedTuples)
+			}
+			bad.Store(false)
+			mustClose(t, s)
+			wantState(t, dir, 0, "before", "during")
+		})
+	}
+}
+
 // A state file cut, removed or replaced while it is in use must not take the
 // process with it.
 func TestFileChangedUnderfoot(t *testing.T) {

@@ -134,6 +134,11 @@ type Store struct {
 	// partial: the file was replaced while in use and lacks what is only in
 	// memory. Guarded by io.
 	partial bool
+	// suspect is why bbolt could not write to a file with which nothing may be
+	// wrong to the eye. It is then made anew, but once only: what fails again
+	// is not the file. Guarded by io.
+	suspect error
+	rebuilt bool
 }
 
 // Open opens the state in the folder dir, which it makes if need be.
@@ -230,11 +235,15 @@ func (s *Store) openState(r *Report) error {
 	if err != nil && why == "" {
 		return notWritable(path, err) // it cannot be read at all: leave it
 	}
+	if err == nil && s.suspect != nil {
+		why, err = "damaged", s.suspect
+	}
 	if err != nil {
 		if x, err = s.replace(x, why, err, r, keep); err != nil {
 			return err
 		}
 	}
+	s.suspect, s.rebuilt = nil, s.rebuilt || s.suspect != nil
 	s.adopt(x, r)
 	if s.examined = x.gathered; s.examined == nil {
 		s.examined = make(map[uint32]*gathered)
