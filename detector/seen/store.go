@@ -378,6 +378,7 @@ func (s *Store) replace(x *exam, why string, cause error, r *Report, keep bool) 
 	aside := s.folder.aside(why, s.opt.Clock())
 	r.Reason, r.MovedTo, r.Fresh = cause.Error(), aside, true
 	r.Problems, r.Lost = x.problems, x.values
+	x.gathered = nil // the new file is read again
 	from := x
 	if errors.Is(cause, ErrForeign) || errors.Is(cause, ErrNewer) {
 		from = nil
