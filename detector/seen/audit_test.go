@@ -55,8 +55,12 @@ func audit(m *Memory) error {
 	if n := len(found) + cold[0] + cold[1]; n != m.Len() || n > m.cfg.MaxTuples {
 		return fmt.Errorf("%d tuples, %d counted, of at most %d", n, m.Len(), m.cfg.MaxTuples)
 	}
-	if len(m.floods) != len(m.ring) || len(m.ring) > maxFloods {
-		return fmt.Errorf("%d floods, %d in the ring", len(m.floods), len(m.ring))
+	segments := 0
+	for range m.each {
+		segments++
+	}
+	if len(m.floods) != len(m.ring) || len(m.ring) > maxFloods || segments != len(m.ring)+2 {
+		return fmt.Errorf("%d floods, %d in the ring, %d segments", len(m.floods), len(m.ring), segments)
 	}
 	for _, f := range m.ring {
 		if m.segments[f.id] != f.segment || m.floods[f.group] != f {
@@ -154,5 +158,37 @@ func TestMemoryAgreesWithItsDisk(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Floods come and go, more of them than may have a segment at a time, and their
+// segments' numbers are given out again.
+func TestFloodsComeAndGo(t *testing.T) {
+	m := NewMemory(MemoryConfig{MaxTuples: 8000, Window: time.Hour, Fields: 2})
+	now, most, came := start, 0, make(map[uint64]bool)
+	for wave := range 6 {
+		for user := range 200 {
+			for i := range 3 * floodLeast {
+				now += 50
+				tuple := terms(fmt.Sprint("u", wave, user), fmt.Sprint("a", wave, user, i))
+				if o := m.Observe(tuple, at(now), nil); o.Verdict != New {
+					t.Fatalf("wave %d: %+v", wave, o)
+				}
+			}
+			if user%20 > 0 {
+				continue
+			}
+			if err := audit(m); err != nil {
+				t.Fatalf("wave %d, user %d: %v", wave, user, err)
+			}
+		}
+		for _, f := range m.ring {
+			came[f.group] = true
+		}
+		most = max(most, len(m.ring))
+		now += 2 * hour
+	}
+	if most < maxFloods/2 || len(came) <= maxFloods || len(m.segments) > maxFloods+3 {
+		t.Errorf("%d floods in all, %d at a time, %d segments", len(came), most, len(m.segments))
 	}
 }

@@ -10,7 +10,8 @@ import (
 // explain why it does not match its checksum, or v itself if there is no such
 // bit. A CRC changes with every bit in a way of its own, as long as a value is,
 // so the difference says which it was. Other damage is taken for a flipped bit
-// once in about half a million times.
+// once in about half a million times in a pack, and more often the longer a
+// single tuple is; then a tuple is known that nobody will ever see.
 func repair(key, v []byte) []byte {
 	if len(v) < valueHeader {
 		return v
