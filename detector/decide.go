@@ -73,7 +73,7 @@ func (e *Engine) one(p *pass, t *tuple, alerts []*Alert) []*Alert {
 	case t.missing:
 		t.verdict, out.Verdict = alert.Missing, seen.New
 	default:
-		out = e.observe(c.memory, t, terms)
+		out = e.observe(c.memory, t, terms, now)
 		c.counts.evicted(&out)
 		if e.sharing != nil {
 			e.sharing.heed(c, t, terms, &out)
@@ -119,7 +119,8 @@ var verdicts = [...]alert.Verdict{seen.Known: alert.Known, seen.New: alert.New, 
 
 // observe remembers a tuple of a pass. The verdict is on the sighting that came
 // first; an earlier one, which came late, only lowers the first sighting.
-func (e *Engine) observe(m *seen.Memory, t *tuple, terms []byte) seen.Outcome {
+func (e *Engine) observe(m *seen.Memory, t *tuple, terms []byte, now int64) seen.Outcome {
+	m.Clock(now + skew.Milliseconds())
 	late := t.first < t.at
 	s := seen.Sighting{First: t.at, Last: t.last, Count: t.count}
 	if late {

@@ -206,5 +206,5 @@ func (e *Engine) except(p *pass, c *compiled, t *tuple) {
 		x.state.Meta.Extra = x.encode()
 		e.batch.SetMeta(x.state.Num, x.state.Meta)
 	}
-	e.observe(x.memory, t, p.fold.terms(t))
+	e.observe(x.memory, t, p.fold.terms(t), p.now)
 }

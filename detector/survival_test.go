@@ -222,29 +222,26 @@ func TestOthersDoNotWait(t *testing.T) {
 	}
 	defer store.Close()
 	opened := make(chan error)
-	began := time.Now()
 	go func() {
 		_, err := Open(s.with("state_path", taken), newTestHost(), Where{Instance: "newterms.1", Match: "kube.*"})
 		opened <- err
 	}()
-	longest, turns := time.Duration(0), 0
+	turns := 0
 	for {
 		select {
 		case err := <-opened:
 			if !errors.Is(err, seen.ErrLocked) {
 				t.Errorf("the state that is taken: %v", err)
 			}
-			if took := time.Since(began); took < 100*time.Millisecond || turns < 10 || longest > took/2 {
-				t.Errorf("Open took %s; %d turns of the others meanwhile, the longest %s", took, turns, longest)
+			if turns < 10 { // who waits for Open comes to two
+				t.Errorf("%d turns of the others while Open waited", turns)
 			}
 			return
 		default:
 		}
-		before := time.Now()
 		in.Collect()
 		other.alertsTag("kube.audit")
 		other.Flush("kube.audit", chunkOf(time.Now(), "known"))
-		longest = max(longest, time.Since(before))
 		turns++
 	}
 }

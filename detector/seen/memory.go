@@ -158,6 +158,11 @@ func (m *Memory) Peek(terms []byte) (Sighting, bool) {
 	return p.sighting(), true
 }
 
+// Clock says that it is not later than now (unix ms). What is old is reckoned
+// from the latest sighting, which may have been made while a host's clock was far
+// ahead: once it is right again, everything else would be old for good.
+func (m *Memory) Clock(now int64) { m.newest = min(m.newest, now) }
+
 // Observe takes a sighting of a tuple (the terms as AppendTerm writes them),
 // decides, remembers it, and adds to b what has to be written: the tuple if it
 // is new, or if its first sighting moved back, or if the last sighting on disk

@@ -248,6 +248,41 @@ func TestExpiredTuplesArePruned(t *testing.T) {
 
 // Terms are dropped at the index's limit, but a term of a live tuple is never
 // called novel for that.
+// A host's clock is a hundred days ahead for a moment, and the state outlives
+// it: when the clock is right again, tuples are remembered as ever.
+func TestClockWasWrong(t *testing.T) {
+	cfg := MemoryConfig{MaxTuples: 1000, Window: 10 * time.Hour}
+	dir := t.TempDir()
+	s, _ := mustOpen(t, dir, Options{})
+	_, m := mustRule(t, s, "r", cfg)
+	var b Batch
+	for i := range 100 {
+		m.Observe(terms("before", fmt.Sprint(i)), at(start), &b)
+	}
+	m.Observe(terms("in the future"), at(start+2400*hour), &b)
+	m.Clock(start + minute)
+	for restarted := range 2 {
+		for round := range 3 {
+			for i := range 100 {
+				now := start + int64(round)*minute
+				m.Clock(now + minute)
+				if o := m.Observe(terms("after", fmt.Sprint(i)), at(now), &b); (o.Verdict == New) != (restarted == 0 && round == 0) {
+					t.Fatalf("restarts %d, round %d: tuple %d is %v", restarted, round, i, o.Verdict)
+				}
+			}
+		}
+		mustCommit(t, s, &b)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s, _ = mustOpen(t, dir, Options{})
+		_, m = mustRule(t, s, "r", cfg)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestNovelIsNeverWrong(t *testing.T) {
 	m := NewMemory(MemoryConfig{MaxTuples: 500, Window: 240 * time.Hour, Fields: 2})
 	m.Observe(terms("bob", "curl"), at(start), nil)
