@@ -141,10 +141,12 @@ func (f *Focus) tune() {
 	first := f.need(often)
 	f.steps = p.stepsFor(f.shape, first)
 	f.layout = p.only(first)
+	f.setAside(often)
 	rest := make(map[int32]bool)
 	copy(f.table, p.tables[f.shape])
 	for _, field := range f.fields {
-		if slot := p.tables[f.shape][field]; !often(field) && !first[slot] {
+		// What lies aside was read, but who asks for it must be heard.
+		if slot := p.tables[f.shape][field]; !often(field) && (!first[slot] || f.aside[slot]) {
 			rest[slot] = true
 			f.table[field] = p.later
 		}
@@ -155,7 +157,6 @@ func (f *Focus) tune() {
 	}
 	f.lateSteps.without(first)
 	f.late = p.only(rest)
-	f.setAside(often)
 	f.read, f.again = 0, 0
 }
 

@@ -1,0 +1,152 @@
+package detector
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"fluent-bit-newterms/detector/mapping"
+	"fluent-bit-newterms/detector/rule"
+	"fluent-bit-newterms/detector/seen"
+)
+
+// recaller is a pass whose events are lines, and what it found since it was
+// looked at.
+type recaller struct {
+	t    *testing.T
+	p    *pass
+	at   int64
+	seen map[string]int // tuples, and how often
+}
+
+func newRecaller(t *testing.T, o EngineOptions, rules ...*rule.Rule) *recaller {
+	o.Clock = time.Now
+	e := newTestEngine(t, o, rules, seen.OpenMemory(seen.Options{}))
+	c := &recaller{t: t, p: newPass(e.set.Load()), at: time.Now().UnixNano()}
+	c.p.spill = func(*pass) { t.Fatal("spilt") }
+	c.p.begin(time.Now())
+	return c
+}
+
+func (c *recaller) line(format string, args ...any) {
+	c.t.Helper()
+	if err := c.p.reader.Line(fmt.Appendf(nil, format, args...), c.at, 0, c.p); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// found returns the terms of the tuples, in order, and forgets them.
+func (c *recaller) found() []string {
+	var out []string
+	for i := range c.p.fold.tuples {
+		terms, err := seen.DecodeTerms(c.p.fold.terms(&c.p.fold.tuples[i]))
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		out = append(out, fmt.Sprint(terms...))
+	}
+	c.p.begin(time.Now())
+	return out
+}
+
+func (c *recaller) want(what string, want ...string) {
+	c.t.Helper()
+	if got := c.found(); !slices.Equal(got, want) {
+		c.t.Errorf("%s: tuples %q, want %q", what, got, want)
+	}
+}
+
+func ruleOf(t *testing.T, query, fields string) *rule.Rule {
+	r, err := rule.Inline(rule.InlineConfig{RuleID: query, RuleName: query, Query: query, NewTermsFields: fields, HistoryWindow: "7d"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// What a lens reads only to know events by, a rule may ask for as well, if
+// seldom: then it is no more left out of the comparison than any other value.
+func TestRecallOfMarks(t *testing.T) {
+	c := newRecaller(t, EngineOptions{}, ruleOf(t, "kubernetes.audit.verb: delete and kubernetes.audit.stage: ResponseComplete", "user.name"))
+	raw := `{"auditID":"1","verb":%q,"stage":%q,"user":{"username":%q}}`
+	for range 1000 {
+		c.line(raw, "get", "ResponseComplete", "a")
+	}
+	c.line(raw, "delete", "RequestReceived", "a")
+	c.line(raw, "delete", "ResponseComplete", "a")
+	c.want("stage", "a")
+
+	c = newRecaller(t, EngineOptions{}, ruleOf(t, "kubernetes.audit.verb: delete", "kubernetes.audit.auditID"))
+	raw = `{"auditID":%q,"stage":"Panic","verb":%q}`
+	for range 1000 {
+		c.line(raw, "0", "get")
+	}
+	c.line(raw, "1", "delete")
+	c.line(raw, "2", "delete")
+	c.want("auditID", "1", "2")
+
+	c = newRecaller(t, EngineOptions{}, ruleOf(t, "user.name: root", "user_agent.original"))
+	doc := `{"event":{"kind":"event","dataset":"kubernetes.audit_logs"},"user":{"name":%q},"user_agent":{"original":%q}}`
+	for range 1000 {
+		c.line(doc, "a", "kubectl")
+	}
+	c.line(doc, "root", "kubectl")
+	c.line(doc, "root", "curl")
+	c.want("user agent of a document", "kubectl", "curl")
+	if c.p.recalled.found == 0 {
+		t.Error("nothing was recalled")
+	}
+}
+
+// An event of a data stream that the lens is not made for has values that the
+// lens does not read.
+func TestRecallOfMisfits(t *testing.T) {
+	other := ruleOf(t, "event.dataset: other", "host.name")
+	other.Index = []string{"logs-other-*"}
+	mine := ruleOf(t, "event.dataset: mine", "user.name")
+	mine.Index = []string{"logs-mine-*"}
+	c := newRecaller(t, EngineOptions{Mapping: mapping.Options{Mode: mapping.ECS}}, mine, other)
+	doc := `{"event":{"dataset":%q},"user":{"name":"a"},"host":{"name":%q}}`
+	for range 1000 {
+		c.line(doc, "mine", "1")
+	}
+	c.found()
+	for _, host := range []string{"1", "2", "3"} {
+		c.line(doc, "mine", host)
+		c.line(doc, "other", host)
+	}
+	if c.p.lens.left == nil {
+		t.Fatal("the lens was put away")
+	}
+	c.want("other data stream", "a", "1", "2", "3")
+}
+
+// A lens that learns anew reads other fields. What was remembered of events by
+// those that it read before says nothing of those that it reads now.
+func TestRecallForgets(t *testing.T) {
+	c := newRecaller(t, EngineOptions{},
+		ruleOf(t, "kubernetes.audit.verb: (list or delete) and kubernetes.audit.objectRef.name: *", "user.name"),
+		ruleOf(t, "kubernetes.audit.verb: (watch or list)", "kubernetes.audit.level"))
+	line := func(verb, name, level string) {
+		if name != "" {
+			name = fmt.Sprintf(`,"objectRef":{"name":%q}`, name)
+		}
+		c.line(`{"auditID":"1","stage":"Panic","verb":%q,"user":{"username":"a"},"level":%q%s}`, verb, level, name)
+	}
+	for range 1000 { // the name is often asked for, and nothing else
+		line("list", "", "x")
+	}
+	layout := c.p.recalled.layout
+	line("delete", "", "x") // that has no name
+	for range 10_000 {      // now it is not asked for, and the level is
+		line("watch", "", "x")
+	}
+	c.found()
+	c.p.recalled.rest = 0
+	line("delete", "n", "x")
+	c.want("an event with a name", "a")
+	if c.p.recalled.layout == layout {
+		t.Error("the lens has learnt nothing new")
+	}
+}
