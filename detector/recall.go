@@ -59,8 +59,11 @@ const (
 	// such sets of places, a power of two.
 	ways       = 4
 	memorySets = 256
-	// maxParts is how many tuples an event that is remembered may yield.
+	// maxParts is how many tuples an event that is remembered may yield, and
+	// maxTerms how many bytes their terms may be: what was scanned is short, but
+	// a term may be a field that was asked for later, or be in many tuples.
 	maxParts = 16
+	maxTerms = 4 << 10
 	// recallCheck is after how many events it is looked at whether recalling
 	// pays. If it does not, it is left alone for as many, and each time that it
 	// still does not for twice as many as before, up to recallRest.
@@ -160,7 +163,7 @@ func (r *recall) noteTuple(t *tupleOf, terms []byte, place int) {
 	if m == nil {
 		return
 	}
-	if t.truncated > 0 || len(m.parts) == maxParts {
+	if t.truncated > 0 || len(m.parts) == maxParts || len(m.terms)+len(terms) > maxTerms {
 		r.making = nil
 		return
 	}
