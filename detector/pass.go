@@ -28,6 +28,7 @@ type pass struct {
 	tag    string
 
 	groups   map[stream]*group
+	named    int    // bytes of the names of groups
 	last     stream // the data stream of the last event, and its group
 	lastIs   *group
 	lastText []byte // what last's names lie in
@@ -76,8 +77,9 @@ type passCounts struct {
 
 const (
 	// maxGroups bounds the data streams that a pass keeps groups for: their
-	// names come from documents.
-	maxGroups = 1024
+	// names come from documents. maxGroupText bounds the bytes of these.
+	maxGroups    = 1024
+	maxGroupText = 1 << 20
 	// spillTuples is how many tuples a pass gathers before they are decided
 	// on: arrays in a chunk can hold a thousand times more than the chunk has
 	// bytes.
@@ -118,6 +120,25 @@ func (p *pass) empty() {
 	clear(p.refs)
 	p.refs, p.hits = p.refs[:0], p.hits[:0]
 	p.refOf = -1
+	p.trim()
+}
+
+// trim lets go of the memory that few events need: the pass is kept for good.
+func (p *pass) trim() {
+	if cap(p.refs) > keptTuples {
+		p.refs = nil
+	}
+	if cap(p.hits) > keptTuples {
+		p.hits = nil
+	}
+	for k := range p.values {
+		if cap(p.values[k]) > keptTuples {
+			p.values[k] = nil
+		}
+	}
+	if cap(p.terms)+cap(p.text) > keptBytes {
+		p.terms, p.text = nil, nil
+	}
 }
 
 // Event implements mapping.Handler.
@@ -207,9 +228,12 @@ func (p *pass) group(v *record.View) *group {
 	}
 	g, ok := p.groups[ds]
 	if !ok {
-		if len(p.groups) >= maxGroups {
+		n := len(ds.typ) + len(ds.dataset) + len(ds.namespace)
+		if len(p.groups) >= maxGroups || p.named+n > maxGroupText {
 			clear(p.groups)
+			p.named = 0
 		}
+		p.named += n
 		ds = stream{strings.Clone(ds.typ), strings.Clone(ds.dataset), strings.Clone(ds.namespace)}
 		g = s.groupOf(ds)
 		p.groups[ds] = g

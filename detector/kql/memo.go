@@ -48,7 +48,14 @@ func (m *Memo) Reset() {
 	}
 	m.epoch += 2
 	m.Dated = false
+	if cap(m.lower) > keptLower {
+		m.lower = nil
+	}
 }
+
+// keptLower is how much memory a Memo keeps for a text in lower case, so that
+// one huge text does not hold it for good.
+const keptLower = 1 << 20
 
 func (m *Memo) get(slot int32) (result, known bool) {
 	if int(slot) >= len(m.results) {

@@ -10,6 +10,10 @@ import (
 // holds an export of Azure, that holds text, that holds a list, and one more.
 const maxLayers = 5
 
+// keptText is how much memory a Reader keeps for text found in text, so that
+// one huge record does not hold it for good.
+const keptText = 1 << 20
+
 // scanned looks at what the View now holds of the map b: an event to hand
 // over, or a wrapping to take off. taken is false if b, which was only guessed
 // to be an event, is nothing but a document like any other; nothing has become
@@ -106,6 +110,9 @@ func (r *Reader) innerText(f record.Format, s string, layer int, h Handler) (tak
 		b, r.ev.moved = r.texts[layer], true
 	}
 	taken, _ = r.text(b, layer+1, h) // the error was told to Skip
+	if cap(r.texts[layer]) > keptText {
+		r.texts[layer] = nil
+	}
 	return taken
 }
 
