@@ -193,9 +193,12 @@ func ruleInfo(r *rule.Rule, limits alert.Limits) alert.Rule {
 		Severity: r.Severity, RiskScore: float64(r.RiskScore), Tags: r.Tags, Threat: r.Threat,
 		References: r.References, FalsePositives: r.FalsePositives, Author: r.Author,
 		License: r.License, Version: r.Version, From: r.From, MaxSignals: limits.MaxAlerts,
-		Parameters: r.Raw, Interval: rule.FormatSpan(limits.Interval),
-		Window: rule.FormatSpan(r.Window), Fields: slices.Clone(r.Terms), Building: r.BuildingBlock,
+		Interval: rule.FormatSpan(limits.Interval),
+		Window:   rule.FormatSpan(r.Window), Fields: slices.Clone(r.Terms), Building: r.BuildingBlock,
 		TimestampOverride: r.TimestampOverride, NameOverride: r.RuleNameOverride,
+	}
+	if text, err := alert.Encode(r.Raw); err == nil { // it was read from TOML or JSON
+		info.Parameters = text
 	}
 	for _, m := range r.SeverityMapping {
 		info.SeverityMapping = append(info.SeverityMapping, alert.SeverityMapping(m))

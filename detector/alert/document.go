@@ -21,14 +21,14 @@ type Rule struct {
 	FalsePositives []string
 	Author         []string
 	License        string
-	Version        int            // 0 where the rule gives none
-	From           string         // such as now-9m
-	MaxSignals     int            // alerts an interval
-	Parameters     map[string]any // the rule as Kibana would hold it
-	Interval       string         // such as 5m
-	Window         string         // such as 10d
-	Fields         []string       // the term fields, in order
-	Building       string         // building_block_type, "" if none
+	Version        int                 // 0 where the rule gives none
+	From           string              // such as now-9m
+	MaxSignals     int                 // alerts an interval
+	Parameters     jsoniter.RawMessage // the rule as Kibana would hold it, encoded: every alert has it
+	Interval       string              // such as 5m
+	Window         string              // such as 10d
+	Fields         []string            // the term fields, in order
+	Building       string              // building_block_type, "" if none
 
 	TimestampOverride string
 	NameOverride      string // the field that holds the name to show, "" if none

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	jsoniter "github.com/json-iterator/go"
 )
 
 // fieldTypes are the types that Elasticsearch's indices of alerts give the keys
@@ -66,7 +68,7 @@ func fullRule() *Rule {
 		Tags: []string{"a"}, References: []string{"https://example.org"}, FalsePositives: []string{"f"}, Author: []string{"me"},
 		License: "l", Version: 3, From: "now-9m", MaxSignals: 100, Interval: "5m", Window: "7d", Fields: []string{"user.name", "n"},
 		Building: "default", TimestampOverride: "event.ingested", NameOverride: "x.y",
-		Parameters: map[string]any{"query": "a: b", "risk_score": 21, "list": []any{"x"}},
+		Parameters: jsoniter.RawMessage(`{"list":["x"],"query":"a: b","risk_score":21}`),
 		Threat: []any{map[string]any{"framework": "MITRE ATT&CK",
 			"tactic": map[string]any{"id": "TA0002", "name": "Execution", "reference": "https://example.org"},
 			"technique": []any{map[string]any{"id": "T1", "name": "n", "reference": "r",
