@@ -105,7 +105,7 @@ func addAgent(doc map[string]any) {
 
 // keptElements is how many elements of a nested field a Reader keeps memory
 // for, so that one huge array does not hold it for good.
-const keptElements = 1024
+const keptElements = 64
 
 // Elements implements record.Lazy.
 func (r *Reader) Elements(v *record.View, f record.Field) []*record.View {
