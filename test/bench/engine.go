@@ -19,7 +19,7 @@ import (
 )
 
 // raceFor is how long each race takes.
-const raceFor = 3 * time.Second
+const raceFor = 2 * time.Second
 
 // ruleChoice names the rules that a line runs.
 type ruleChoice int

@@ -115,7 +115,7 @@ func (f *bit) cpu(config string) (time.Duration, error) {
 }
 
 // copies is how often the log is in the file that Fluent Bit reads.
-const copies = 7
+const copies = 14
 
 // writeLog writes the file that Fluent Bit reads, in memory where that can be
 // had: what a disk takes is not what is compared, and never twice the same.
@@ -204,7 +204,7 @@ func (b *bench) fluentBit() (result, error) {
 	}
 	alerts := f.path("alerts.json")
 	want := -1
-	r, x, err := b.compare(f, f.tail()+f.outNewterms("    Alert_File  "+alerts+"\n"), 5, func() error {
+	r, x, err := b.compare(f, f.tail()+f.outNewterms("    Alert_File  "+alerts+"\n"), 3, func() error {
 		text, err := os.ReadFile(alerts)
 		if err != nil {
 			return fmt.Errorf("no alerts: %w", err)
@@ -297,8 +297,8 @@ func (b *bench) latency() (result, error) {
 	}()
 	time.Sleep(2 * time.Second)
 	var ours, theirs []time.Duration
-	for i := range 8 {
-		time.Sleep(time.Duration(i*125) * time.Millisecond) // at all phases of the flush
+	for i := range 6 {
+		time.Sleep(time.Duration(i*167) * time.Millisecond) // at all phases of the flush
 		name := fmt.Sprintf("latency-%d", i)
 		var event map[string]any
 		if err := jsoniter.Unmarshal(b.log.lines[len(b.log.lines)/2], &event); err != nil {
