@@ -35,7 +35,7 @@ func soak(limit time.Duration) error {
 	}
 	config := "    HTTP_Server On\n    HTTP_Listen 127.0.0.1\n    HTTP_Port " + port +
 		"\n[INPUT]\n    Name             stdin\n    Tag              kube.audit\n    Buffer_Size      1M\n    Mem_Buf_Limit    32M\n" +
-		f.outNewterms("    Alert_File  "+alerts+"\n    Max_Terms   20000\n")
+		f.outNewterms("    Alert_File  "+alerts+"\n    Max_Terms   500\n")
 	r, w := io.Pipe()
 	cmd, said, err := f.start(config, r)
 	if err != nil {
@@ -84,13 +84,14 @@ func soak(limit time.Duration) error {
 	return p.write(filepath.Join(plots, "soak.svg"))
 }
 
-// feedSoak writes the log again and again. Every thousandth event has a user
-// agent that was never seen, so that there is always something to write.
+// feedSoak writes the log again and again. One event in 200 has a user agent
+// that was never seen, so that there is always something to write, and the
+// rules' memories are full within the first minute.
 func feedSoak(w io.Writer, l *log, fed *atomic.Int64) {
 	out := bufio.NewWriterSize(w, 1<<20)
 	for n := 0; ; n++ {
 		line := l.lines[n%len(l.lines)]
-		if n%1000 == 0 {
+		if n%200 == 0 {
 			line = bytes.Replace(line, []byte(`"userAgent":"`), fmt.Appendf(nil, `"userAgent":"soak-%d `, n), 1)
 		}
 		out.Write(line)
