@@ -66,7 +66,7 @@ func TestFull(t *testing.T) {
 	server := redisserver.Start(t, "maxmemory 3mb", "maxmemory-policy noeviction")
 	var mu sync.Mutex
 	var said []string
-	s := opened(t, "redis://"+server.Addr, Options{Logf: func(format string, args ...any) {
+	s := opened(t, "redis://"+server.Addr+"?timeout=5s", Options{Logf: func(format string, args ...any) {
 		mu.Lock()
 		defer mu.Unlock()
 		said = append(said, fmt.Sprintf(format, args...))
