@@ -13,12 +13,6 @@ import (
 // times for every piece: what it takes when nothing else gets in the way. The
 // time is the processor's, spent by the thread.
 func race(limit time.Duration, n int, runs ...func(piece int)) []time.Duration {
-	return raceBy(threadTime, func() {}, limit, n, runs...)
-}
-
-// raceBy is race by another clock, with something to do before each run that
-// does not count.
-func raceBy(clock func() time.Duration, before func(), limit time.Duration, n int, runs ...func(piece int)) []time.Duration {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	best := make([]time.Duration, len(runs)*n)
@@ -28,11 +22,10 @@ func raceBy(clock func() time.Duration, before func(), limit time.Duration, n in
 	for begin := time.Now(); ; {
 		for piece := range n {
 			for i, run := range runs {
-				before()
-				start := clock()
+				start := threadTime()
 				run(piece)
 				b := &best[piece*len(runs)+i]
-				*b = min(*b, clock()-start)
+				*b = min(*b, threadTime()-start)
 			}
 		}
 		if time.Since(begin) > limit {
