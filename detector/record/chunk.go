@@ -139,21 +139,39 @@ const (
 )
 
 // usualHead reads what most records begin with: an EventTime and empty
-// metadata. next is 0 if this one begins with something else.
+// metadata, as msgpack writes them shortest; or with lengths of 32 bits, as
+// Fluent Bit's encoder does: for the metadata, and up to 4.2 for the arrays
+// too. next is 0 if this one begins with something else.
+//
+// Source: Fluent Bit's flb_log_event_encoder_dynamic_field.c.
 func usualHead(b []byte, i int) (ns int64, next int) {
-	const size = 13
-	if len(b)-i < size {
+	const most = 25
+	if len(b)-i < most {
 		return 0, 0
 	}
-	h := b[i : i+size]
-	if h[0] != 0x92 || h[1] != 0x92 || h[2] != mpFixExt8 || h[3] != 0 || h[12] != 0x80 {
+	h := b[i : i+most]
+	at := 0 // where the seconds are
+	switch {
+	case binary.BigEndian.Uint32(h) == 0x92_92_d7_00:
+		at = 4
+	case binary.BigEndian.Uint64(h) == 0xdd_00_00_00_02_dd_00_00 && binary.BigEndian.Uint32(h[8:]) == 0x00_02_d7_00:
+		at = 12
+	default:
 		return 0, 0
 	}
-	sec, nsec := binary.BigEndian.Uint32(h[4:]), binary.BigEndian.Uint32(h[8:])
+	sec, nsec := binary.BigEndian.Uint32(h[at:]), binary.BigEndian.Uint32(h[at+4:])
 	if sec == groupStart || sec == groupEnd {
 		return 0, 0
 	}
-	return int64(sec)*1e9 + int64(nsec), i + size
+	switch meta := h[at+8:]; {
+	case meta[0] == 0x80:
+		next = i + at + 9
+	case meta[0] == mpMap32 && binary.BigEndian.Uint32(meta[1:]) == 0:
+		next = i + at + 13
+	default:
+		return 0, 0
+	}
+	return int64(sec)*1e9 + int64(nsec), next
 }
 
 // timestamp reads a record's time at b[i]: an EventTime extension, a number,

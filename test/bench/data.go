@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -90,7 +91,9 @@ func (d *documents) Event(ev *mapping.Event) {
 // chunker gathers records into chunks.
 type chunker struct{ chunks [][]byte }
 
-// add adds the record with this body, second seconds after the epoch.
+// add adds the record with this body, a map, second seconds after the epoch. It
+// does so as Fluent Bit's encoder does: with a length of 32 bits before the body,
+// and before the metadata, which is empty.
 func (c *chunker) add(second uint32, body []byte) {
 	n := len(c.chunks)
 	if n == 0 || len(c.chunks[n-1])+len(body) > chunkSize {
@@ -98,8 +101,13 @@ func (c *chunker) add(second uint32, body []byte) {
 		n++
 	}
 	sec := epoch + second/100
-	b := append(c.chunks[n-1], 0x92, 0x92, 0xd7, 0, byte(sec>>24), byte(sec>>16), byte(sec>>8), byte(sec), 0, 0, 0, 0, 0x80)
-	c.chunks[n-1] = append(b, body...)
+	b := append(c.chunks[n-1], 0x92, 0x92, 0xd7, 0, byte(sec>>24), byte(sec>>16), byte(sec>>8), byte(sec), 0, 0, 0, 0,
+		0xdf, 0, 0, 0, 0, 0xdf)
+	entries, rest, err := msgp.ReadMapHeaderBytes(body)
+	if err != nil {
+		panic(err) // body was made here
+	}
+	c.chunks[n-1] = append(binary.BigEndian.AppendUint32(b, entries), rest...)
 }
 
 // appendJSON appends a JSON text as msgpack, its keys in their order.
