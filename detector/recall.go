@@ -16,10 +16,10 @@ import (
 // scanned are all that is looked at. What becomes of others, or of one that a
 // rule had to look at more closely, is not remembered.
 type recall struct {
-	layout *record.Layout // what the events were scanned by
-	sums   [][ways]uint64 // digests of what is remembered: each has a few places
-	table  []memory       // in the places of sums
-	turn   int            // the way that is replaced next
+	layout *record.Layout        // what the events were scanned by
+	sums   [][ways]record.Digest // of what is remembered: each has a few places
+	table  []memory              // in the places of sums
+	turn   int                   // the way that is replaced next
 
 	making *memory // of the event at hand, if it is to be remembered
 
@@ -32,8 +32,7 @@ type recall struct {
 
 // memory is what became of an event.
 type memory struct {
-	known bool // it may be used
-	made  record.Imprint
+	known bool   // it may be used
 	fold  uint64 // the generation of the fold in which the places hold, 0 for none
 	rules []matching
 	parts []part
@@ -103,24 +102,22 @@ func (p *pass) recall(ev *mapping.Event) bool {
 	if !ok {
 		return false
 	}
-	set := int((sum ^ sum>>32) % memorySets)
+	set := sum.Part(memorySets)
 	for way := range ways {
 		if r.sums[set][way] != sum {
 			continue
 		}
-		if m := &r.table[set*ways+way]; m.made.Is(ev.View, but) {
-			if !m.known {
-				return false
-			}
-			r.found++
-			return p.repeat(m, ev)
+		m := &r.table[set*ways+way]
+		if !m.known {
+			return false
 		}
+		r.found++
+		return p.repeat(m, ev)
 	}
 	r.turn = (r.turn + 1) % ways
 	r.sums[set][r.turn] = sum
 	m := &r.table[set*ways+r.turn]
 	m.known = false
-	m.made.Take(ev.View, but)
 	m.rules, m.parts, m.terms = m.rules[:0], m.parts[:0], m.terms[:0]
 	m.fold = p.fold.gen
 	r.making = m
@@ -131,11 +128,9 @@ func (p *pass) recall(ev *mapping.Event) bool {
 func (r *recall) forget(l *record.Layout) {
 	r.layout = l
 	if l != nil && r.table == nil {
-		r.sums, r.table = make([][ways]uint64, memorySets), make([]memory, memorySets*ways)
+		r.sums, r.table = make([][ways]record.Digest, memorySets), make([]memory, memorySets*ways)
 	}
-	for i := range r.table {
-		r.table[i].made.Clear()
-	}
+	clear(r.sums)
 }
 
 // memorise keeps what became of the event at hand, which all rules have been
