@@ -74,11 +74,6 @@ var verdictNames = [...]string{New: "new", Expired: "expired", Missing: "missing
 // String returns the name that records have.
 func (v Verdict) String() string { return verdictNames[v] }
 
-var stable = jsoniter.Config{SortMapKeys: true}.Froze()
-
-// Encode returns a document as one line of JSON, keys in order.
-func Encode(doc map[string]any) ([]byte, error) { return stable.Marshal(doc) }
-
 // Document turns the event's document, which it takes over, into the alert.
 // r is the rule as the event shows it: see Rule.For.
 //
