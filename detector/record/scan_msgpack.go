@@ -101,7 +101,7 @@ func (v *View) walkMap(at *node, b []byte, i, n, depth int) int {
 // but for a text that is filed, which is checked. The last entries of b are left
 // to walkEntry.
 func (v *View) pass(at *cursor, b []byte, i int) (next int, below *node) {
-	n, left := at.node, at.left
+	n, left, trail := at.node, at.left, uint(at.left)%uint(len(v.heads))
 	base, limit := unsafe.Pointer(unsafe.SliceData(b)), len(b)-ahead
 	for {
 		if left == 0 {
@@ -121,7 +121,15 @@ func (v *View) pass(at *cursor, b []byte, i int) (next int, below *node) {
 		if !isFixStr(*(*byte)(key)) {
 			break
 		}
-		size := int(*(*byte)(key) & 0x1f)
+		// The key that comes next is mostly as long as the one that came next
+		// the last time. Where it is, the processor need not wait for its first
+		// byte to go on behind it.
+		guess := v.heads[trail]
+		if head := *(*byte)(key); head != guess {
+			v.heads[trail], guess = head, head
+		}
+		trail = (trail<<3 ^ uint(guess)) % uint(len(v.heads))
+		size := int(guess & 0x1f)
 		first := wordAt(key, 1) & wordMask[size]
 		if n.underscore {
 			first = undot(first)

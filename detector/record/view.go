@@ -50,6 +50,9 @@ type View struct {
 	late func(Field) int32 // see Defer
 
 	lead lead
+	// heads are the first bytes of keys, by the keys before them: a guess, which
+	// is checked, and costs time where it is wrong.
+	heads [1024]byte
 }
 
 // Lazy finds what the plain walk of a record does not: the values of fields
