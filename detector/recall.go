@@ -33,6 +33,7 @@ type recall struct {
 // memory is what became of an event.
 type memory struct {
 	known bool   // it may be used
+	more  bool   // but what became of the event depends on more than was scanned
 	fold  uint64 // the generation of the fold in which the places hold, 0 for none
 	rules []matching
 	parts []part
@@ -102,26 +103,38 @@ func (p *pass) recall(ev *mapping.Event) bool {
 	if !ok {
 		return false
 	}
-	set := sum.Part(memorySets)
-	for way := range ways {
-		if r.sums[set][way] != sum {
-			continue
-		}
-		m := &r.table[set*ways+way]
-		if !m.known {
+	m := r.memory(sum, p.fold.gen)
+	if m != nil && m.more {
+		// What is seldom looked at has to be read, and counts as well.
+		if sum, ok = ev.View.Digest(p.reader.ReadMore(ev)); !ok {
 			return false
 		}
-		r.found++
-		return p.repeat(m, ev)
+		m = r.memory(sum.Other(), p.fold.gen)
+	}
+	if m == nil || !m.known {
+		return false
+	}
+	r.found++
+	return p.repeat(m, ev)
+}
+
+// memory returns what became of events with the digest sum. If there is nothing,
+// it is nil, and making what the event at hand is to be remembered in.
+func (r *recall) memory(sum record.Digest, gen uint64) *memory {
+	set := sum.Part(memorySets)
+	for way := range ways {
+		if r.sums[set][way] == sum {
+			return &r.table[set*ways+way]
+		}
 	}
 	r.turn = (r.turn + 1) % ways
 	r.sums[set][r.turn] = sum
 	m := &r.table[set*ways+r.turn]
-	m.known = false
+	m.known, m.more = false, false
 	m.rules, m.parts, m.terms = m.rules[:0], m.parts[:0], m.terms[:0]
-	m.fold = p.fold.gen
+	m.fold = gen
 	r.making = m
-	return false
+	return nil
 }
 
 // forget lets go of all memories, for events that are scanned by l, nil for none.
@@ -138,8 +151,9 @@ func (r *recall) forget(l *record.Layout) {
 func (p *pass) memorise(ev *mapping.Event) {
 	// What a rule has looked at beside the values scanned, or the time, can be
 	// another in the next event.
-	if m := p.recalled.making; m != nil && !ev.Beyond() && !p.memo.Dated {
-		m.known = true
+	more, anything := ev.Beyond()
+	if m := p.recalled.making; m != nil && !anything && !p.memo.Dated {
+		m.known, m.more = true, more
 	}
 	p.recalled.making = nil
 }

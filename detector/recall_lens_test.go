@@ -82,9 +82,10 @@ func TestRecallOfMarks(t *testing.T) {
 	for range 1000 {
 		c.line(raw, "0", "get")
 	}
-	c.line(raw, "1", "delete")
-	c.line(raw, "2", "delete")
-	c.want("auditID", "1", "2")
+	for _, id := range []string{"1", "2", "3", "2", "4"} {
+		c.line(raw, id, "delete")
+	}
+	c.want("auditID", "1", "2", "3", "4")
 
 	c = newRecaller(t, EngineOptions{}, ruleOf(t, "user.name: root", "user_agent.original"))
 	doc := `{"event":{"kind":"event","dataset":"kubernetes.audit_logs"},"user":{"name":%q},"user_agent":{"original":%q}}`
@@ -97,6 +98,42 @@ func TestRecallOfMarks(t *testing.T) {
 	if c.p.recalled.found == 0 {
 		t.Error("nothing was recalled")
 	}
+}
+
+// An event of which something was asked that is seldom asked for is known by that
+// as well.
+func TestRecallOfSeldom(t *testing.T) {
+	c := newRecaller(t, EngineOptions{}, ruleOf(t, "kubernetes.audit.verb: delete and kubernetes.audit.requestURI: /a*", "kubernetes.audit.objectRef.name"))
+	hits, recall := 0, c.p.recallFn
+	c.p.recallFn = func(ev *mapping.Event) bool {
+		known := recall(ev)
+		if known {
+			hits++
+		}
+		return known
+	}
+	line := func(verb, uri, name string) {
+		c.line(`{"auditID":"1","stage":"Panic","verb":%q,"requestURI":%q,"objectRef":{"name":%q}}`, verb, uri, name)
+	}
+	for range 1000 {
+		line("get", "/a", "x")
+	}
+	hits = 0
+	for range 10 {
+		for _, uri := range []string{"/b", "/a1", "/b", "/a2"} {
+			line("delete", uri, "1")
+			line("delete", uri, "2")
+		}
+	}
+	if hits < 60 {
+		t.Errorf("%d of 80 events were recalled", hits)
+	}
+	for i := range c.p.fold.tuples {
+		if n := c.p.fold.tuples[i].count; n != 20 {
+			t.Errorf("tuple %d was seen %d times, want 20", i, n)
+		}
+	}
+	c.want("names", "1", "2")
 }
 
 // An event of a data stream that the lens is not made for has values that the

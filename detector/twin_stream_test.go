@@ -244,7 +244,7 @@ func (m *maker) changed(f fields) fields {
 }
 
 // common is how many events of a pool come often.
-const common = 24
+const common = 26
 
 // fill makes the events that come often.
 func (m *maker) fill(t testing.TB) {

@@ -242,7 +242,7 @@ func (tw *twins) lines(tag string, lines [][]byte, times []int64) {
 // FuzzTwins compares engines with their twins over streams of events that come
 // again and again, or almost; each seed is one stream.
 func FuzzTwins(f *testing.F) {
-	for seed := range uint64(12) {
+	for seed := range uint64(24) {
 		f.Add(seed)
 	}
 	public := sharedRules(f)

@@ -26,7 +26,8 @@ type Focus struct {
 	shape  shape
 	fields []record.Field
 	always []int32 // slots that are always read
-	aside  []bool  // by slot: it is read for its being there, and its value not looked at
+	aside  []bool  // by slot: it is read for its being there, and its value seldom looked at
+	idle   []bool  // by slot: and its value never looked at
 	// absent are slots that must be empty: a record that fills them does not
 	// have the values that its shape stands for.
 	absent []int32
@@ -141,7 +142,8 @@ func (f *Focus) tune() {
 	first := f.need(often)
 	f.steps = p.stepsFor(f.shape, first)
 	f.layout = p.only(first)
-	f.setAside(often)
+	f.aside = f.readFor(often)
+	f.idle = f.readFor(func(record.Field) bool { return true })
 	rest := make(map[int32]bool)
 	copy(f.table, p.tables[f.shape])
 	for _, field := range f.fields {
@@ -160,20 +162,21 @@ func (f *Focus) tune() {
 	f.read, f.again = 0, 0
 }
 
-// setAside finds the slots that are read without any of the fields that are
-// read at first depending on what they hold.
-func (f *Focus) setAside(first func(record.Field) bool) {
+// readFor tells by slot whether it is always read without any of the fields of
+// some kind depending on what it holds.
+func (f *Focus) readFor(of func(record.Field) bool) (aside []bool) {
 	asked := make(map[int32]bool)
 	for _, field := range f.fields {
-		if first(field) {
+		if of(field) {
 			asked[f.plan.tables[f.shape][field]] = true
 		}
 	}
 	f.plan.stepsFor(f.shape, asked)
-	f.aside = make([]bool, f.plan.layout.Slots())
+	aside = make([]bool, f.plan.layout.Slots())
 	for _, slot := range f.always {
-		f.aside[slot] = !asked[slot]
+		aside[slot] = !asked[slot]
 	}
+	return aside
 }
 
 // need returns the slots that are always read, and those of some fields.
@@ -300,18 +303,30 @@ func (r *Reader) Focus(f *Focus, recall func(*Event) bool) { r.focus, r.recall =
 // Beyond tells of.
 func (e *Event) Scanned() (l *record.Layout, aside []bool) { return e.focus.layout, e.focus.aside }
 
-// Beyond tells whether of a focused event more was looked at than was scanned
-// at first.
-func (e *Event) Beyond() bool { return e.beyond }
+// Beyond tells what of a focused event was looked at beside what was scanned at
+// first: more, which ReadMore reads, and anything at all.
+func (e *Event) Beyond() (more, anything bool) { return e.more, e.anything }
+
+// ReadMore scans the rest of what can be asked of an event that recall is asked
+// about, and returns by slot which values nobody looks at. If another event for
+// which that was done has otherwise the same values, the two only differ in what
+// Beyond tells of.
+func (r *Reader) ReadMore(e *Event) (idle []bool) {
+	e.whole = r.scanMore()
+	return e.focus.idle
+}
 
 // handFocused is hand for an event that was read through the Focus.
 func (r *Reader) handFocused(f record.Format, b []byte, h Handler) {
 	o := r.focus
 	r.view.SetTable(o.table)
-	r.ev.focused, r.ev.beyond, r.ev.focus = true, false, o
+	r.ev.focused, r.ev.whole, r.ev.more, r.ev.anything, r.ev.focus = true, false, false, false, o
 	r.present(o.shape, r.view, f, b)
 	if r.recall == nil || o.late == nil || !r.recall(&r.ev) {
 		r.run(&o.steps, o.shape, r.view, f)
+		if r.ev.whole {
+			r.run(&o.lateSteps, o.shape, r.view, f)
+		}
 		h.Event(&r.ev)
 	}
 	if o.late == nil {
@@ -337,13 +352,20 @@ func (r *Reader) late(field record.Field) int32 {
 		}
 		return v.Slot(slot)
 	}
-	f.again++
-	r.ev.beyond = true
-	v.SetTable(f.plan.tables[f.shape])
-	if _, err := r.ev.format.Scan(f.late, r.ev.span, v); err == nil {
+	r.ev.more = true
+	if r.scanMore() {
 		r.run(&f.lateSteps, f.shape, v, r.ev.format)
 	}
 	return v.Slot(slot)
+}
+
+// scanMore scans what was not read at first.
+func (r *Reader) scanMore() bool {
+	f, v := r.focus, r.view
+	f.again++
+	v.SetTable(f.plan.tables[f.shape])
+	_, err := r.ev.format.Scan(f.late, r.ev.span, v)
+	return err == nil
 }
 
 // Focused tells whether the event was read through the Reader's Focus: its View

@@ -74,7 +74,7 @@ func (p *Plan) addSpan(path string) record.Field {
 // runs only for events that everything else in a query let through.
 func (r *Reader) Fill(v *record.View, f record.Field) {
 	pattern := r.plan.lazies[f-record.FirstLazy].pattern
-	r.ev.beyond = true
+	r.ev.anything = true
 	ref := r.ev.borrow()
 	doc, err := ref.Document()
 	if err != nil {

@@ -26,9 +26,10 @@ type Event struct {
 	aksFmt record.Format
 	moved  bool // span lies in the reader's own memory
 
-	focused bool
-	focus   *Focus // it was read through, if it is focused
-	beyond  bool   // see Beyond
+	focused        bool
+	focus          *Focus // it was read through, if it is focused
+	whole          bool   // ReadMore has scanned the rest of it
+	more, anything bool   // see Beyond
 }
 
 // Raw tells whether the event is a raw Kubernetes audit event.
