@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +12,9 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/tinylib/msgp/msgp"
+	bolt "go.etcd.io/bbolt"
 
 	"fluent-bit-newterms/detector"
 	"fluent-bit-newterms/detector/seen"
@@ -74,6 +77,47 @@ type flushed struct {
 	whole       time.Duration // a flush that adds 5,000 tuples
 	transaction time.Duration // of it, writing them
 	plain       time.Duration // writing and syncing the same terms to a plain file
+	bare        time.Duration // the LRU and the tree alone, filled with as much
+}
+
+// bare is what the seen-set is made of, and nothing else.
+type bare struct {
+	lru *simplelru.LRU[uint64, [3]uint64]
+	db  *bolt.DB
+	n   uint64
+}
+
+func newBare(path string, limit int) (b *bare, err error) {
+	b = new(bare)
+	if b.lru, err = simplelru.NewLRU[uint64, [3]uint64](limit, nil); err != nil {
+		return nil, err
+	}
+	b.db, err = bolt.Open(path, 0o600, &bolt.Options{NoFreelistSync: true, FreelistType: bolt.FreelistMapType})
+	return b, err
+}
+
+// add adds tuples to the LRU, and to the tree, in one transaction, sixteen in
+// 990 bytes, as the seen-set does.
+func (b *bare) add(tuples int) error {
+	const pack, size = 16, 990
+	for range tuples {
+		b.n++
+		b.lru.Add(b.n*0x9E3779B97F4A7C15, [3]uint64{b.n})
+	}
+	return b.db.Update(func(tx *bolt.Tx) error {
+		bucket, err := tx.CreateBucketIfNotExists([]byte("tuples"))
+		if err != nil {
+			return err
+		}
+		bucket.FillPercent = 1
+		for i := range (tuples + pack - 1) / pack {
+			key := binary.BigEndian.AppendUint64(nil, b.n-uint64(tuples)+uint64(i*pack))
+			if err := bucket.Put(key, make([]byte, size)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // newTuples measures flushes with 5,000 new tuples, once.
@@ -96,6 +140,11 @@ func (b *bench) newTuples() (*flushed, error) {
 		return nil, err
 	}
 	defer f.Close()
+	floor, err := newBare(filepath.Join(dir, "bare"), 1_100_000)
+	if err != nil {
+		return nil, err
+	}
+	defer floor.db.Close()
 	const rounds, each = 60, 5000
 	bytes := make([]byte, each*90)
 	for i := range bytes {
@@ -103,7 +152,7 @@ func (b *bench) newTuples() (*flushed, error) {
 	}
 	// Made beforehand, so that nobody clears up after it in a flush.
 	chunks := tuples(0, rounds*each)
-	var whole, transaction, plain []time.Duration
+	var whole, transaction, plain, bare []time.Duration
 	for i := range rounds {
 		before := store.Stats().CommitTime
 		start := time.Now()
@@ -120,11 +169,16 @@ func (b *bench) newTuples() (*flushed, error) {
 			return nil, err
 		}
 		plain = append(plain, time.Since(start))
+		start = time.Now()
+		if err := floor.add(each); err != nil {
+			return nil, err
+		}
+		bare = append(bare, time.Since(start))
 	}
 	if e.Known() != rounds*each {
 		return nil, fmt.Errorf("%d tuples known, want %d", e.Known(), rounds*each)
 	}
-	b.flushed = &flushed{median(whole), median(transaction), median(plain)}
+	b.flushed = &flushed{median(whole), median(transaction), median(plain), median(bare)}
 	return b.flushed, nil
 }
 
@@ -144,6 +198,18 @@ func (b *bench) transaction() (result, error) {
 		return result{}, err
 	}
 	r := most(ratio(f.transaction, f.plain), 2, "%.1f ms with two syncs", ms(f.transaction))
+	r.noGoal = true
+	return r, nil
+}
+
+// bareFlush compares what the given LRU and tree take alone, which no flush that
+// uses them can be below.
+func (b *bench) bareFlush() (result, error) {
+	f, err := b.newTuples()
+	if err != nil {
+		return result{}, err
+	}
+	r := most(ratio(f.bare, f.plain), 2, "%.1f ms; a flush takes %.1f times that", ms(f.bare), ratio(f.whole, f.bare))
 	r.noGoal = true
 	return r, nil
 }

@@ -31,8 +31,7 @@ func (e errMissing) Error() string { return string(e) }
 // bench is what the lines share.
 type bench struct {
 	log   *log
-	state string        // the folder of millionState, empty until it is made
-	null  time.Duration // what Fluent Bit takes with output null, 0 until measured
+	state string // the folder of millionState, empty until it is made
 
 	flushed *flushed // nil until measured
 }
@@ -102,6 +101,7 @@ func lines() []line {
 		{"rules: a record's cost from 1 to 1,000", "linear growth", "below", (*bench).growth},
 		{"disk: 5,000 new tuples", "plain write and sync", "2", (*bench).flush},
 		{"disk: of that, the transaction", "plain write and sync", "", (*bench).transaction},
+		{"disk: the same with golang-lru and bbolt alone", "plain write and sync", "", (*bench).bareFlush},
 		{"disk: nothing new", "no write at all", "0", (*bench).quiet},
 		{"start: 1,000,000 known tuples", "reading the file", "8", (*bench).start},
 		{"memory: 1,000,000 known tuples, MB", "an empty engine", "160", (*bench).memory},
