@@ -294,7 +294,7 @@ func (m *marks) each(fn func(slot int32)) {
 // f is nil. Once f knows which fields are often asked for, recall, if it is not
 // nil, is asked first about each event that fits: if it is true, the event has
 // been dealt with. It sees the event's View as it was scanned, before fields
-// are derived from others, and may only take imprints of it.
+// are derived from others, and may only take digests of it.
 func (r *Reader) Focus(f *Focus, recall func(*Event) bool) { r.focus, r.recall = f, recall }
 
 // Scanned returns what an event that recall is asked about was scanned by, and

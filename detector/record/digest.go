@@ -1,9 +1,9 @@
 package record
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"math/bits"
-	"math/rand/v2"
 )
 
 // Digest stands for what a View held: Views that hold the same values in the same
@@ -35,8 +35,10 @@ const (
 
 // digestKeys are two for each value, and two for each 16 bytes that have begun.
 var digestKeys = func() (keys [512]uint64) {
+	var b [8 * len(keys)]byte
+	_, _ = rand.Read(b[:]) // never fails
 	for i := range keys {
-		keys[i] = rand.Uint64() // ChaCha8, seeded by the system
+		keys[i] = word(b[:], 8*i)
 	}
 	return keys
 }()
@@ -72,30 +74,27 @@ func (v *View) Digest(but []bool) (d Digest, ok bool) {
 		if total += left; total > maxText {
 			return Digest{}, false
 		}
-		for x, y := c.what(), c.Num; ; k += 2 {
+		for x, y := c.what(), c.Num; ; {
 			keys := (*[2]uint64)(digestKeys[k&(len(digestKeys)-2):])
+			k += 2
 			h, l := bits.Mul64(x+keys[0], y+keys[1])
 			var carry uint64
 			low, carry = bits.Add64(low, l, 0)
 			high, _ = bits.Add64(high, h, carry)
+			if left == 0 {
+				break
+			}
 			switch n := len(text); {
 			case left > 16:
 				x, y = load(text, n-left), load(text, n-left+8)
 				left -= 16
-				continue
-			case left == 0:
 			case n >= 16: // the last 16 bytes, whatever was taken of them before
 				x, y, left = load(text, n-16), load(text, n-8), 0
-				continue
 			case n >= 8:
 				x, y, left = load(text, 0), load(text, n-8), 0
-				continue
 			default:
 				x, y, left = short(text), 0, 0
-				continue
 			}
-			k += 2
-			break
 		}
 	}
 	return Digest{high, low}, true
