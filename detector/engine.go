@@ -3,6 +3,7 @@ package detector
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,8 +95,9 @@ type Engine struct {
 
 	sharing *sharing // nil without a shared store
 
-	hung   atomic.Bool // the last wait for the disk was in vain
-	counts Counts
+	hung    atomic.Bool // the last wait for the disk was in vain
+	doubted atomic.Bool // see unmatched
+	counts  Counts
 }
 
 // NewEngine returns an engine without rules that keeps its state in store,
@@ -251,7 +253,20 @@ func (e *Engine) Tick() (notes []string) {
 	if len(alerts) > 0 {
 		_ = e.wait(ticket)
 	}
-	return notes
+	return append(notes, e.unmatched()...)
+}
+
+// unmatchedAfter is after how many events it is said that no rule has matched.
+const unmatchedAfter = 10_000
+
+// unmatched says, once, that no rule has matched any of many events: rare things
+// may be looked for, but the mapping may also be another than the events have.
+func (e *Engine) unmatched() []string {
+	n := e.counts.Events.Load()
+	if n < unmatchedAfter || !e.doubted.CompareAndSwap(false, true) || e.counts.Matched.Load()+e.counts.Excepted.Load() > 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("no rule has matched any of the first %d events; if that is not to be expected, look at mapping (%s) and at the rules' index and query: newterms query shows which events a query matches", n, e.opts.Mapping.Mode)}
 }
 
 // Finish raises all summaries that are still to come: at the end of a replay.

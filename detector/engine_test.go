@@ -412,3 +412,30 @@ func TestFarewell(t *testing.T) {
 		})
 	}
 }
+
+// A mapping that fits no event is not silent.
+func TestUnmatched(t *testing.T) {
+	for _, c := range []struct {
+		mode mapping.Mode
+		want int
+	}{{mapping.ECS, 1}, {mapping.Auto, 0}} {
+		e := newTestEngine(t, EngineOptions{Clock: time.Now, Mapping: mapping.Options{Mode: c.mode}},
+			[]*rule.Rule{ruleOf(t, "kubernetes.audit.verb: get", "user.name")}, seen.OpenMemory(seen.Options{}))
+		b := e.NewBatch()
+		if notes := e.Tick(); len(notes) > 0 {
+			t.Fatalf("at the start: %q", notes)
+		}
+		for i := range unmatchedAfter {
+			if err := b.Line([]byte(`{"auditID":"1","stage":"Panic","verb":"get","user":{"username":"a"}}`), 1e18, i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := b.End(""); err != nil {
+			t.Fatal(err)
+		}
+		notes := append(e.Tick(), e.Tick()...)
+		if len(notes) != c.want || c.want == 1 && !strings.Contains(notes[0], "mapping (ecs)") {
+			t.Errorf("mapping %s: %q", c.mode, notes)
+		}
+	}
+}

@@ -18,6 +18,9 @@ const (
 	ECS                         // ECS documents
 )
 
+// String returns the mode as the property "mapping" has it.
+func (m Mode) String() string { return [...]string{"auto", "kubernetes_audit", "ecs"}[m] }
+
 // ParseMode reads the value of the property "mapping"; "" is Auto.
 func ParseMode(s string) (Mode, error) {
 	switch strings.ToLower(s) {
