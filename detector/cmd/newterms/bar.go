@@ -1,12 +1,17 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"fluent-bit-newterms/detector/cmd/newterms/input"
 )
 
 // bar shows how far the reading is, on a terminal. A nil bar shows nothing.
@@ -18,6 +23,15 @@ type bar struct {
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// sayTyped says that events are taken from the keyboard: who names no file has
+// mostly forgotten it.
+func sayTyped(cmd *cobra.Command, files []string) {
+	in, ok := cmd.InOrStdin().(*os.File)
+	if ok && slices.Equal(files, []string{input.Stdin}) && term.IsTerminal(int(in.Fd())) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: no file is named: reading events from the terminal, up to Ctrl-D\n", cmd.CommandPath())
+	}
 }
 
 // newBar returns a bar for size bytes, -1 if that is not known; nil if w is no

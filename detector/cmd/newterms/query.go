@@ -90,6 +90,7 @@ func (q *queryRun) Event(ev *mapping.Event) {
 
 func (q *queryRun) run(cmd *cobra.Command, files []string) error {
 	ctx := cmd.Context()
+	sayTyped(cmd, files)
 	in := input.NewReader(ctx, files, cmd.InOrStdin())
 	defer in.Close()
 	var file string

@@ -81,6 +81,7 @@ func newRunner(cmd *cobra.Command, o runOptions) (_ *runner, err error) {
 		}
 		r.lanes = append(r.lanes, l)
 	}
+	sayTyped(cmd, files)
 	r.in = input.NewReader(cmd.Context(), files, cmd.InOrStdin())
 	if o.bar {
 		r.bar = newBar(cmd.ErrOrStderr(), size)

@@ -110,6 +110,9 @@ func findTuples(cmd *cobra.Command, dir, pattern, condition string) ([]tupleRow,
 	if err != nil {
 		return nil, err
 	}
+	if unknown := w.unknown(rules); unknown != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", cmd.CommandPath(), printable(unknown))
+	}
 	var rows []tupleRow
 	for i := range rules {
 		r := &rules[i]

@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"fluent-bit-newterms/detector/kql"
 	"fluent-bit-newterms/detector/mapping"
@@ -16,7 +19,7 @@ type where struct {
 	memo      *kql.Memo
 	reader    *mapping.Reader
 	matched   bool
-	line      []byte
+	fields    []string // that the condition names
 }
 
 // tupleFields are the fields of a tuple that are not its terms.
@@ -26,9 +29,13 @@ var tupleFields = map[string]record.Type{
 }
 
 // tupleEnv is how documents name their fields, plus those of tupleFields.
-type tupleEnv struct{ *mapping.Plan }
+type tupleEnv struct {
+	*mapping.Plan
+	asked *[]string
+}
 
 func (e tupleEnv) Field(path string) (record.Field, record.Type) {
+	*e.asked = append(*e.asked, path)
 	f, typ := e.Plan.Field(path)
 	if own, ok := tupleFields[path]; ok {
 		typ = own
@@ -46,8 +53,8 @@ func newWhere(query string) (*where, error) {
 		return nil, pointed(query, err)
 	}
 	plan := mapping.NewPlan(mapping.Options{Mode: mapping.ECS})
-	compiler := kql.NewCompiler(tupleEnv{plan})
 	w := &where{}
+	compiler := kql.NewCompiler(tupleEnv{plan, &w.fields})
 	if w.predicate, err = compiler.Compile(node); err != nil {
 		return nil, err
 	}
@@ -59,6 +66,26 @@ func newWhere(query string) (*where, error) {
 func (w *where) Event(ev *mapping.Event) {
 	w.memo.Reset()
 	w.matched = w.predicate.Match(ev.View, w.memo)
+}
+
+// unknown says which fields of the condition no tuple of the rules can have, and
+// which they have; "" if there is none.
+func (w *where) unknown(rules []seen.RuleInfo) string {
+	if w == nil {
+		return ""
+	}
+	has := slices.Collect(maps.Keys(tupleFields))
+	for i := range rules {
+		has = append(has, rules[i].Fields...)
+	}
+	slices.Sort(has)
+	has = slices.Compact(has)
+	for _, field := range w.fields {
+		if !slices.Contains(has, field) {
+			return fmt.Sprintf("no tuple has the field %s; there are %s", field, strings.Join(has, ", "))
+		}
+	}
+	return ""
 }
 
 // match tells whether a tuple of a rule fulfils the condition.
