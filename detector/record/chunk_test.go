@@ -27,6 +27,18 @@ func old(ts, body any) []byte { return mp([]any{ts, body}) }
 
 var body = object{{"a", "x"}}
 
+// encoded is a record as Fluent Bit's encoder writes it, whose arrays begin with
+// these bytes: 5.1 writes them shortest, 4.2 and older with 32 bits.
+func encoded(array string, sec, nsec uint32, metadata string, entries byte, rest string) []byte {
+	return join([]byte(array+array), []byte(eventTimeExt(sec, nsec)), []byte(metadata), []byte{mpMap32, 0, 0, 0, entries}, []byte(rest))
+}
+
+const (
+	short2, long2 = "\x92", "\xdd\x00\x00\x00\x02"
+	noMetadata    = "\xdf\x00\x00\x00\x00"
+	entryAX       = "\xa1a\xa1x"
+)
+
 type chunkCase struct {
 	name  string
 	parts [][]byte
@@ -54,6 +66,21 @@ var chunks = []chunkCase{
 	{"bodies that are no maps", [][]byte{rec(int64(1), nil), rec(int64(2), "x"), rec(int64(3), []any{body}), rec(int64(4), body)}, []int64{1e9, 2e9, 3e9, 4e9}, 3, nil},
 	{"empty body", [][]byte{rec(int64(1), object{})}, []int64{1e9}, 0, nil},
 
+	{"Fluent Bit 5.1", [][]byte{
+		encoded(short2, 1, 2, noMetadata, 1, entryAX), encoded(short2, 3, 0, "\x81\xa1m\x01", 1, entryAX), encoded(short2, 4, 0, "\xdf\x00\x00\x00\x01\xa1m\x01", 0, ""),
+		encoded(short2, 5, 999999999, "\x80", 1, entryAX), encoded(short2, 6, 0, noMetadata, 0, ""),
+	}, []int64{1_000_000_002, 3e9, 4e9, 5_999_999_999, 6e9}, 0, nil},
+	{"Fluent Bit 4.2", [][]byte{
+		encoded(long2, 1, 2, noMetadata, 1, entryAX), encoded(long2, 3, 0, "\x80", 1, entryAX), encoded(long2, 4, 0, "\xdf\x00\x00\x00\x01\xa1m\x01", 1, entryAX),
+	}, []int64{1_000_000_002, 3e9, 4e9}, 0, nil},
+	{"groups", [][]byte{
+		encoded(short2, groupStart, 0, noMetadata, 1, entryAX), encoded(long2, 1, 0, noMetadata, 1, entryAX),
+		encoded(long2, groupEnd, 0, noMetadata, 0, ""), encoded(long2, groupStart, 0, noMetadata, 1, entryAX), encoded(short2, 2, 0, noMetadata, 1, entryAX),
+	}, []int64{1e9, 2e9}, 0, nil},
+
+	{"three long elements", [][]byte{encoded(long2, 1, 0, noMetadata, 1, entryAX), join([]byte("\xdd\x00\x00\x00\x03"), encoded("", 1, 0, noMetadata, 0, ""), mp(body))}, []int64{1e9}, 0, ErrRecord},
+	{"long map that lies", [][]byte{encoded(short2, 1, 0, noMetadata, 3, entryAX)}, []int64{}, 0, ErrTruncated},
+	{"long metadata that lies", [][]byte{encoded(short2, 1, 0, "\xdf\xff\x00\x00\x00", 1, entryAX)}, nil, 0, ErrTruncated},
 	{"integer too large", [][]byte{rec(int64(1), body), old(int64(9223372037), body)}, []int64{1e9}, 0, ErrTimestamp},
 	{"negative time", [][]byte{old(int64(-1), body)}, nil, 0, ErrTimestamp},
 	{"not a number", [][]byte{old(math.NaN(), body)}, nil, 0, ErrTimestamp},
