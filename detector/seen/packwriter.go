@@ -55,6 +55,9 @@ func (w *packWriter) put(seq uint64, e entry) error {
 		w.entries = slices.Insert(w.entries, i, numbered{seq: seq})
 	}
 	w.entries[i].entry = e
+	if len(w.entries) == 8*maxPackTuples && i == len(w.entries)-1 {
+		return w.write(maxPackTuples) // new tuples, of which more may come
+	}
 	return nil
 }
 
@@ -145,29 +148,40 @@ func (w *packWriter) before(c *bolt.Cursor, want []byte) (key, value []byte) {
 
 // flush writes the pack at hand, or what has become of it: nothing, or several.
 func (w *packWriter) flush() error {
-	entries, dirty := w.entries, w.dirty
-	w.open, w.dirty, w.entries = false, false, w.entries[:0]
-	if !dirty {
-		return nil
-	}
-	if len(entries) == 0 && w.there {
+	if w.dirty && len(w.entries) == 0 && w.there {
 		k := tupleKey(w.rule, w.base)
-		return w.b.Delete(k[:])
+		if err := w.b.Delete(k[:]); err != nil {
+			return err
+		}
+	} else if w.dirty {
+		if err := w.write(0); err != nil {
+			return err
+		}
 	}
-	for base := w.base; len(entries) > 0; {
+	w.open, w.dirty, w.entries = false, false, w.entries[:0]
+	return nil
+}
+
+// write writes the pack at hand, one full pack after the other, until no more than
+// left entries are left, which then begin a pack of their own: none, at the end,
+// or at least maxPackTuples, so that there always is such a pack.
+func (w *packWriter) write(left int) error {
+	entries := w.entries
+	for len(entries) > left {
 		const chunk = 256 << 10
 		if room := maxPack + len(entries[0].entry); cap(w.arena)-len(w.arena) < room {
 			w.arena = make([]byte, 0, max(min(chunk, len(entries)*(len(entries[0].entry)+4)), room+32))
 		}
 		off, n := len(w.arena), 0
-		w.arena, n = appendPack(w.arena, w.rule, base, entries)
-		k := tupleKey(w.rule, base)
+		w.arena, n = appendPack(w.arena, w.rule, w.base, entries)
+		k := tupleKey(w.rule, w.base)
 		if err := w.b.Put(k[:], w.arena[off:len(w.arena):len(w.arena)]); err != nil {
 			return err
 		}
 		if entries = entries[n:]; len(entries) > 0 {
-			base = entries[0].seq
+			w.base, w.there = entries[0].seq, false
 		}
 	}
+	w.entries = append(w.entries[:0], entries...)
 	return nil
 }

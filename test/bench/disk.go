@@ -96,10 +96,10 @@ func newBare(path string, limit int) (b *bare, err error) {
 	return b, err
 }
 
-// add adds tuples to the LRU, and to the tree, in one transaction, sixteen in
-// 990 bytes, as the seen-set does.
+// add adds tuples to the LRU, and to the tree, in one transaction, nine in 990
+// bytes, as the seen-set does with these.
 func (b *bare) add(tuples int) error {
-	const pack, size = 16, 990
+	const pack, size = 9, 990
 	for range tuples {
 		b.n++
 		b.lru.Add(b.n*0x9E3779B97F4A7C15, [3]uint64{b.n})
