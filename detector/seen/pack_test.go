@@ -122,7 +122,7 @@ func TestPackWriterAgainstAMap(t *testing.T) {
 							}
 						}
 					default: // new ones
-						for range rnd.IntN(100) {
+						for range rnd.IntN(300) {
 							top += 1 + rnd.Uint64N(2)*rnd.Uint64N(300)
 							if err := one(top); err != nil {
 								return err
