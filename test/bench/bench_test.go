@@ -41,19 +41,11 @@ func BenchmarkPass(b *testing.B) {
 		{"seed,text", rulesSeed, mapping.Options{LogKey: "log"}, l.texts},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			rules, err := c.rules.load()
+			run, check, err := knownTo(c.rules, c.options, c.chunks)
 			var missing errMissing
 			if errors.As(err, &missing) {
 				b.Skip(err)
 			}
-			if err != nil {
-				b.Fatal(err)
-			}
-			e, err := newEngine(rules, c.options)
-			if err != nil {
-				b.Fatal(err)
-			}
-			run, check, err := known(e, c.chunks)
 			if err != nil {
 				b.Fatal(err)
 			}

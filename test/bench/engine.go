@@ -62,10 +62,23 @@ func newEngine(rules []*rule.Rule, o mapping.Options) (*detector.Engine, error) 
 	return e, err
 }
 
-// known runs chunks through an engine, so that all tuples are known, and then
-// again, which must find as many matches and nothing new. A run of the
-// function that it returns is a pass over one chunk.
-func known(e *detector.Engine, chunks [][]byte) (run func(i int), check func() error, err error) {
+// knownTo is known to an engine with the rules of a choice.
+func knownTo(c ruleChoice, o mapping.Options, chunks [][]byte) (run func(i int), check func() error, err error) {
+	rules, err := c.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	return known(rules, o, chunks)
+}
+
+// known runs chunks through an engine with rules, so that all tuples are known.
+// run is then a pass over one chunk, and check makes one over all, which must
+// find as many matches and nothing new.
+func known(rules []*rule.Rule, o mapping.Options, chunks [][]byte) (run func(i int), check func() error, err error) {
+	e, err := newEngine(rules, o)
+	if err != nil {
+		return nil, nil, err
+	}
 	all := func() error {
 		for _, c := range chunks {
 			if owed, err := e.Chunk("audit", c); owed != nil || err != nil {
@@ -108,15 +121,7 @@ func skipAll(chunk []byte) {
 
 // pass compares a pass over known tuples with msgp.Skip over the same chunks.
 func (b *bench) pass(c ruleChoice, chunks [][]byte, goal float64) (result, error) {
-	rules, err := c.load()
-	if err != nil {
-		return result{}, err
-	}
-	e, err := newEngine(rules, mapping.Options{})
-	if err != nil {
-		return result{}, err
-	}
-	run, check, err := known(e, chunks)
+	run, check, err := knownTo(c, mapping.Options{}, chunks)
 	if err != nil {
 		return result{}, err
 	}
@@ -128,15 +133,7 @@ func (b *bench) pass(c ruleChoice, chunks [][]byte, goal float64) (result, error
 // text compares a pass over records that hold an event as JSON text with
 // jsoniter's Skip over the same texts.
 func (b *bench) text() (result, error) {
-	rules, err := rulesSeed.load()
-	if err != nil {
-		return result{}, err
-	}
-	e, err := newEngine(rules, mapping.Options{LogKey: "log"})
-	if err != nil {
-		return result{}, err
-	}
-	run, check, err := known(e, b.log.texts)
+	run, check, err := knownTo(rulesSeed, mapping.Options{LogKey: "log"}, b.log.texts)
 	if err != nil {
 		return result{}, err
 	}
@@ -166,24 +163,16 @@ func split[T any](list []T, n int) (parts [][]T) {
 // allocations counts what a record allocates in the steady state: what a long
 // chunk does more than one of a single record.
 func (b *bench) allocations() (result, error) {
-	rules, err := rulesSeed.load()
-	if err != nil {
-		return result{}, err
-	}
-	e, err := newEngine(rules, mapping.Options{})
-	if err != nil {
-		return result{}, err
-	}
-	run, check, err := known(e, b.log.chunks)
-	if err != nil {
-		return result{}, err
-	}
 	first := b.log.chunks[0]
 	rest, err := msgp.Skip(first)
 	if err != nil {
 		return result{}, err
 	}
 	one := first[:len(first)-len(rest)]
+	run, check, err := knownTo(rulesSeed, mapping.Options{}, append([][]byte{one}, b.log.chunks...))
+	if err != nil {
+		return result{}, err
+	}
 	count := func(f func()) float64 {
 		least := math.Inf(1)
 		for range 20 {
@@ -195,8 +184,8 @@ func (b *bench) allocations() (result, error) {
 		}
 		return least
 	}
-	flush := count(func() { _, _ = e.Chunk("audit", one) })
-	whole := count(func() { run(0) })
+	flush := count(func() { run(0) })
+	whole := count(func() { run(1) })
 	// Less than one for each hundred records is a pool's or the clock's.
 	records := float64(len(b.log.lines)) / float64(len(b.log.chunks))
 	each := max(0, whole-flush) / records

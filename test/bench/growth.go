@@ -63,11 +63,7 @@ func many(n int) ([]*rule.Rule, error) {
 
 // perRecord is what a record costs, all tuples known.
 func perRecord(rules []*rule.Rule, chunks [][]byte, records int, limit time.Duration) (ns float64, err error) {
-	e, err := newEngine(rules, mapping.Options{})
-	if err != nil {
-		return 0, err
-	}
-	run, check, err := known(e, chunks)
+	run, check, err := known(rules, mapping.Options{}, chunks)
 	if err != nil {
 		return 0, err
 	}
@@ -176,11 +172,7 @@ func (b *bench) bySize() (ours, skip series, err error) {
 	}
 	for _, entries := range []int{0, 8, 32, 128, 512} {
 		chunks, records, bytes := sized(b.log, entries)
-		e, err := newEngine(rules, mapping.Options{})
-		if err != nil {
-			return ours, skip, err
-		}
-		run, check, err := known(e, chunks)
+		run, check, err := known(rules, mapping.Options{}, chunks)
 		if err != nil {
 			return ours, skip, err
 		}
