@@ -106,7 +106,10 @@ func (p *pass) recall(ev *mapping.Event) bool {
 	m := r.memory(sum, p.fold.gen)
 	if m != nil && m.more {
 		// What is seldom looked at has to be read, and counts as well.
-		if sum, ok = ev.View.Digest(p.reader.ReadMore(ev)); !ok {
+		if but, ok = p.reader.ReadMore(ev); !ok {
+			return false
+		}
+		if sum, ok = ev.View.Digest(but); !ok {
 			return false
 		}
 		m = r.memory(sum.Other(), p.fold.gen)

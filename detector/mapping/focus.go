@@ -310,10 +310,11 @@ func (e *Event) Beyond() (more, anything bool) { return e.more, e.anything }
 // ReadMore scans the rest of what can be asked of an event that recall is asked
 // about, and returns by slot which values nobody looks at. If another event for
 // which that was done has otherwise the same values, the two only differ in what
-// Beyond tells of.
-func (r *Reader) ReadMore(e *Event) (idle []bool) {
+// Beyond tells of. ok is false if the rest has a mistake: then what was read
+// before it says nothing about an event without one.
+func (r *Reader) ReadMore(e *Event) (idle []bool, ok bool) {
 	e.whole = r.scanMore()
-	return e.focus.idle
+	return e.focus.idle, e.whole
 }
 
 // handFocused is hand for an event that was read through the Focus.
