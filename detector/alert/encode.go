@@ -66,6 +66,10 @@ func write(s *jsoniter.Stream, val any) {
 	case []string:
 		writeList(s, val, (*jsoniter.Stream).WriteString)
 	case jsoniter.RawMessage:
+		if val == nil {
+			s.WriteNil()
+			return
+		}
 		_, _ = s.Write(val) // to memory
 	case nil:
 		s.WriteNil()
