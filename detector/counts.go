@@ -27,11 +27,12 @@ type Counts struct {
 
 // sum adds what a pass read and found.
 func (c *Counts) sum(p *pass, records, events, skipped uint64) {
+	// Matches before events: see unmatched.
+	c.Matched.Add(p.counts.matched)
+	c.Excepted.Add(p.counts.excepted)
 	c.Records.Add(records)
 	c.Events.Add(events)
 	c.Skipped.Add(skipped)
-	c.Matched.Add(p.counts.matched)
-	c.Excepted.Add(p.counts.excepted)
 	c.Truncated.Add(p.counts.truncated)
 	c.Clamped.Add(p.counts.clamped)
 	for i, n := range p.matches {

@@ -415,12 +415,19 @@ func TestFarewell(t *testing.T) {
 
 // A mapping that fits no event is not silent.
 func TestUnmatched(t *testing.T) {
+	excepted := ruleOf(t, "kubernetes.audit.verb: get", "user.name")
+	excepted.Exceptions = exceptionsOf(t, "user.name: a")
 	for _, c := range []struct {
 		mode mapping.Mode
+		rule *rule.Rule
 		want int
-	}{{mapping.ECS, 1}, {mapping.Auto, 0}} {
+	}{
+		{mapping.ECS, ruleOf(t, "kubernetes.audit.verb: get", "user.name"), 1},
+		{mapping.Auto, ruleOf(t, "kubernetes.audit.verb: get", "user.name"), 0},
+		{mapping.Auto, excepted, 0},
+	} {
 		e := newTestEngine(t, EngineOptions{Clock: time.Now, Mapping: mapping.Options{Mode: c.mode}},
-			[]*rule.Rule{ruleOf(t, "kubernetes.audit.verb: get", "user.name")}, seen.OpenMemory(seen.Options{}))
+			[]*rule.Rule{c.rule}, seen.OpenMemory(seen.Options{}))
 		b := e.NewBatch()
 		if notes := e.Tick(); len(notes) > 0 {
 			t.Fatalf("at the start: %q", notes)
