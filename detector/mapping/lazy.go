@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"slices"
 	"strings"
 
 	"fluent-bit-newterms/detector/kql"
@@ -126,16 +127,22 @@ func (r *Reader) Elements(v *record.View, f record.Field) []*record.View {
 	if pool.event == r.handed {
 		return pool.views
 	}
-	if len(pool.readers) > keptElements {
-		clear(pool.readers[keptElements:])
-		pool.readers, pool.views = pool.readers[:keptElements], nil
-	}
 	pool.event, pool.views = r.handed, pool.views[:0]
 	pool.format, pool.raw = r.ev.format, r.ev.shape != ecsShape
 	for i := v.Head(n.span); i != 0; i = v.Next(i) {
 		r.ev.format.Each(v.At(i).Bytes(), pool.fn)
 	}
 	return pool.views
+}
+
+// trimElements lets go of what elements were read with, once an event with very
+// many has been dealt with.
+func (r *Reader) trimElements() {
+	for _, pool := range r.elements {
+		if pool != nil && len(pool.readers) > keptElements {
+			pool.readers, pool.views = slices.Clone(pool.readers[:keptElements]), nil
+		}
+	}
 }
 
 // elements are the readers of one nested field's elements, reused from record

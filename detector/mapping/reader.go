@@ -189,6 +189,7 @@ func (r *Reader) hand(s shape, v *record.View, f record.Format, b []byte, h Hand
 	r.ev.focused = false
 	r.present(s, v, f, b)
 	h.Event(&r.ev)
+	r.trimElements()
 }
 
 // present makes ev the event at hand.
