@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"bytes"
 	"fmt"
 	"runtime"
 	"strings"
@@ -85,5 +86,28 @@ func TestPassesHoldLittle(t *testing.T) {
 			t.Logf("%s: a pass holds %d KB", c.name, held>>10)
 		}
 		runtime.KeepAlive(&l)
+	}
+}
+
+// An event with very many elements, all of which have to be looked at, takes no
+// more memory than one with few.
+func TestManyElements(t *testing.T) {
+	e := newTestEngine(t, EngineOptions{Clock: time.Now},
+		[]*rule.Rule{ruleOf(t, "kubernetes.audit.requestObject.spec.containers: { image: a }", "user.name")}, seen.OpenMemory(seen.Options{}))
+	const n = 50_000
+	b := []byte("\x92\xce\x69\xa3\x84\x80\x83\xa7auditID\xa1a\xa5stage\xa1s\xadrequestObject\x81\xa4spec\x81\xaacontainers")
+	b = append(b, 0xdd, 0, n>>16, n>>8&0xff, n&0xff)
+	b = append(b, bytes.Repeat([]byte{0x80}, n)...)
+	allocated := func() uint64 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.TotalAlloc
+	}
+	before := allocated()
+	if _, err := e.Chunk("x", b); err != nil {
+		t.Fatal(err)
+	}
+	if got := allocated() - before; got > 2<<20 {
+		t.Errorf("%d MB are allocated for an event of %d KB", got>>20, len(b)>>10)
 	}
 }

@@ -127,14 +127,14 @@ func (l testLazy) Fill(v *record.View, f record.Field) {
 	})
 }
 
-func (l testLazy) Elements(_ *record.View, f record.Field) []*record.View {
+func (l testLazy) Elements(_ *record.View, f record.Field, yield func(*record.View) bool) {
 	inner := l.env.nested[int(f-record.FirstLazy)/2]
 	path := strings.TrimSuffix(strings.TrimPrefix(inner.prefix, l.env.prefix), ".")
-	var views []*record.View
 	for _, element := range elements(l.doc, path) {
-		views = append(views, inner.view(element))
+		if !yield(inner.view(element)) {
+			return
+		}
 	}
-	return views
 }
 
 // elements returns the objects at path, however the path is split into keys.

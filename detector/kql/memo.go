@@ -27,6 +27,9 @@ type Memo struct {
 
 	number []byte // the text of a number or boolean
 	lower  []byte // a text in lower case
+
+	searches []*search // by level, of elements of nested fields
+	depth    int       // searches that are under way
 }
 
 // NewMemo returns a Memo for the predicates of c. It is best made when all
@@ -47,7 +50,7 @@ func (m *Memo) Reset() {
 		m.epoch = 0
 	}
 	m.epoch += 2
-	m.Dated = false
+	m.Dated, m.depth = false, 0
 	if cap(m.lower) > keptLower {
 		m.lower = nil
 	}

@@ -35,10 +35,30 @@ func nestedLeaf(l *leaf, within *expr) *leaf {
 // predicate's leaves have no slots in the Memo, as its results differ from
 // element to element.
 func anyElement(v *record.View, f record.Field, p *Predicate, m *Memo) bool {
-	for _, element := range v.Elements(f) {
-		if p.Match(element, m) {
-			return true
-		}
+	if m.depth == len(m.searches) {
+		s := &search{memo: m}
+		s.fn = s.look
+		m.searches = append(m.searches, s)
 	}
-	return false
+	s := m.searches[m.depth]
+	s.predicate, s.found = p, false
+	m.depth++
+	v.Elements(f, s.fn)
+	m.depth--
+	return s.found
+}
+
+// search looks for an element that a predicate matches. A Memo has one for each
+// level of nested queries in nested queries.
+type search struct {
+	memo      *Memo
+	fn        func(*record.View) bool // look, made only once
+	predicate *Predicate
+	found     bool
+}
+
+// look looks at one element, and tells whether to go on.
+func (s *search) look(element *record.View) bool {
+	s.found = s.predicate.Match(element, s.memo)
+	return !s.found
 }

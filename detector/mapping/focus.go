@@ -329,7 +329,6 @@ func (r *Reader) handFocused(f record.Format, b []byte, h Handler) {
 			r.run(&o.lateSteps, o.shape, r.view, f)
 		}
 		h.Event(&r.ev)
-		r.trimElements()
 	}
 	if o.late == nil {
 		if o.watched++; o.watched == watchEvents {

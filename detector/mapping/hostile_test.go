@@ -188,7 +188,7 @@ func (h *fuzzHandler) Event(ev *Event) {
 			_ = strings.Count(ev.View.At(i).Str, "x")
 		}
 	}
-	ev.View.Elements(record.FirstLazy)
+	ev.View.Elements(record.FirstLazy, func(*record.View) bool { return true })
 	ref := ev.Ref()
 	_, _ = ref.Document()
 }

@@ -1,7 +1,6 @@
 package mapping
 
 import (
-	"slices"
 	"strings"
 
 	"fluent-bit-newterms/detector/kql"
@@ -104,76 +103,52 @@ func addAgent(doc map[string]any) {
 	}
 }
 
-// keptElements is how many elements of a nested field a Reader keeps memory
-// for, so that one huge array does not hold it for good.
-const keptElements = 64
-
 // Elements implements record.Lazy.
-func (r *Reader) Elements(v *record.View, f record.Field) []*record.View {
+func (r *Reader) Elements(v *record.View, f record.Field, yield func(*record.View) bool) {
 	k := int(f - record.FirstLazy)
 	n := r.plan.lazies[k].nested
 	if n == nil {
-		return nil
+		return
 	}
 	for len(r.elements) <= k {
 		r.elements = append(r.elements, nil)
 	}
-	pool := r.elements[k]
-	if pool == nil {
-		pool = &elements{plan: n.plan}
-		pool.fn = pool.one
-		r.elements[k] = pool
+	e := r.elements[k]
+	if e == nil {
+		e = &elements{reader: n.plan.NewReader()}
+		e.fn = e.one
+		r.elements[k] = e
 	}
-	if pool.event == r.handed {
-		return pool.views
-	}
-	pool.event, pool.views = r.handed, pool.views[:0]
-	pool.format, pool.raw = r.ev.format, r.ev.shape != ecsShape
-	for i := v.Head(n.span); i != 0; i = v.Next(i) {
-		r.ev.format.Each(v.At(i).Bytes(), pool.fn)
-	}
-	return pool.views
-}
-
-// trimElements lets go of what elements were read with, once an event with very
-// many has been dealt with.
-func (r *Reader) trimElements() {
-	for _, pool := range r.elements {
-		if pool != nil && len(pool.readers) > keptElements {
-			pool.readers, pool.views = slices.Clone(pool.readers[:keptElements]), nil
-		}
+	e.format, e.raw, e.yield, e.more = r.ev.format, r.ev.shape != ecsShape, yield, true
+	for i := v.Head(n.span); i != 0 && e.more; i = v.Next(i) {
+		e.format.Each(v.At(i).Bytes(), e.fn)
 	}
 }
 
-// elements are the readers of one nested field's elements, reused from record
-// to record.
+// elements reads those of one nested field, one after the other: an event may
+// have very many.
 type elements struct {
-	plan    *Plan
-	fn      func([]byte) bool // one, made only once
-	event   uint64            // whose elements these are
-	format  record.Format
-	raw     bool // of a raw event: what is empty does not count
-	readers []*Reader
-	views   []*record.View
+	reader *Reader
+	fn     func([]byte) bool // one, made only once
+	format record.Format
+	raw    bool // of a raw event: what is empty does not count
+	yield  func(*record.View) bool
+	more   bool // yield wants more
 }
 
 // one reads an element. What is no object has no fields to match.
 func (e *elements) one(b []byte) bool {
-	n := len(e.views)
-	if n == len(e.readers) {
-		e.readers = append(e.readers, e.plan.NewReader())
-	}
-	r := e.readers[n]
+	r := e.reader
 	r.view.Reset()
 	r.handed++
 	r.ev = Event{View: r.view, format: e.format, span: b, shape: ecsShape}
-	if _, err := e.format.Scan(e.plan.layout, b, r.view); err == nil {
+	if _, err := e.format.Scan(r.plan.layout, b, r.view); err == nil {
 		if e.raw {
 			r.view.DropEmpty()
 		}
-		e.views = append(e.views, r.view)
+		e.more = e.yield(r.view)
 	}
-	return true
+	return e.more
 }
 
 // walkLeaves calls fn for every scalar of a document with its path; arrays

@@ -181,7 +181,7 @@ func TestQueriesOnDocuments(t *testing.T) {
 }
 
 // TestElementsOfManyEvents: the elements of an event are not those of the one
-// before it, and a huge array leaves no memory behind.
+// before it.
 func TestElementsOfManyEvents(t *testing.T) {
 	m := newMatcher(t, Options{}, `kubernetes.audit.requestObject.rules: { verbs: x and n: 2999 }`)
 	event := func(rules ...any) object {
@@ -197,11 +197,5 @@ func TestElementsOfManyEvents(t *testing.T) {
 	}
 	if m.events != 5 || m.matched != 2 {
 		t.Errorf("%d of %d events match, want 2 of 5", m.matched, m.events)
-	}
-	if err := m.reader.Chunk(chunkOf(event()), m); err != nil {
-		t.Fatal(err)
-	}
-	if n := len(m.reader.elements[0].readers); n > keptElements {
-		t.Errorf("%d readers are kept", n)
 	}
 }

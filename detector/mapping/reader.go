@@ -70,7 +70,7 @@ type Reader struct {
 	item     int                   // events handed over and parts skipped, of the record at hand
 	hollow   *hollowness
 	elements []*elements
-	handed   uint64 // events, so that elements are found once in each
+	handed   uint64 // events, so that each is counted once that asks for a field
 	stats    Stats
 	steps    [shapes]steps
 	focus    *Focus            // how events are read that are like those before, or nil
@@ -189,7 +189,6 @@ func (r *Reader) hand(s shape, v *record.View, f record.Format, b []byte, h Hand
 	r.ev.focused = false
 	r.present(s, v, f, b)
 	h.Event(&r.ev)
-	r.trimElements()
 }
 
 // present makes ev the event at hand.

@@ -25,7 +25,7 @@ func (d Digest) Part(n int) int { return int(d.high^d.low>>7) & (n - 1) }
 
 // Other returns a digest that stands for the same as d where it must not be taken
 // for d.
-func (d Digest) Other() Digest { return Digest{^d.high, d.low} }
+func (d Digest) Other() Digest { return Digest{d.high + 1, d.low} }
 
 // What is worth a digest: more takes longer than it saves.
 const (

@@ -60,9 +60,10 @@ type View struct {
 type Lazy interface {
 	// Fill pushes the values of the lazy field f to v.
 	Fill(v *View, f Field)
-	// Elements returns the elements of the nested field f, each as a View
-	// over the sub-fields. They are valid until v is reset.
-	Elements(v *View, f Field) []*View
+	// Elements calls yield with the elements of the nested field f, each as a
+	// View over the sub-fields that is valid during the call, until yield
+	// returns false.
+	Elements(v *View, f Field, yield func(*View) bool)
 }
 
 // FirstLazy is the lowest lazy Field of every View: fields below it are
@@ -160,12 +161,12 @@ func (v *View) Push(f Field, val Value) {
 	v.push(v.table[f], val)
 }
 
-// Elements returns the elements of the nested field f, valid until v is reset.
-func (v *View) Elements(f Field) []*View {
-	if v.lazy == nil {
-		return nil
+// Elements calls yield with the elements of the nested field f, one after the
+// other, each valid during the call, until yield returns false.
+func (v *View) Elements(f Field, yield func(*View) bool) {
+	if v.lazy != nil {
+		v.lazy.Elements(v, f, yield)
 	}
-	return v.lazy.Elements(v, f)
 }
 
 func (v *View) push(s slot, val Value) {
