@@ -145,7 +145,7 @@ func onOneProcessor(start func() error) error {
 
 // copies is how often the log is in the file that Fluent Bit reads: often enough
 // that the start of the plugin, 20 ms, does not count for much.
-const copies = 20
+const copies = 30
 
 // writeLog writes the file that Fluent Bit reads, in memory where that can be
 // had: what a disk takes is not what is compared, and never twice the same.
@@ -229,7 +229,7 @@ func (b *bench) fluentBit() (result, error) {
 	}
 	alerts := f.path("alerts.json")
 	want := -1
-	r, x, err := f.compare(f.tail()+f.outNewterms("    Alert_File  "+alerts+"\n"), 4, func() error {
+	r, x, err := f.compare(f.tail()+f.outNewterms("    Alert_File  "+alerts+"\n"), 3, func() error {
 		text, err := os.ReadFile(alerts)
 		if err != nil {
 			return fmt.Errorf("no alerts: %w", err)
@@ -279,7 +279,7 @@ func (b *bench) lua() (result, error) {
 	}
 	defer f.remove()
 	found := f.path("found")
-	if err := errors.Join(f.writeLog(b.log, copies/4), f.write("filter.lua", luaFilter), os.Setenv("LUA_FOUND", found)); err != nil {
+	if err := errors.Join(f.writeLog(b.log, copies/6), f.write("filter.lua", luaFilter), os.Setenv("LUA_FOUND", found)); err != nil {
 		return result{}, err
 	}
 	filter := "[FILTER]\n    Name    lua\n    Match   *\n    script  " + f.path("filter.lua") + "\n    call    new_terms\n"
