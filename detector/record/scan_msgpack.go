@@ -16,10 +16,7 @@ const maxDepth = 128
 // what was found before it. ErrNotMap says that the value is whole, but not a
 // map.
 func (l *Layout) ScanMsgpack(b []byte, v *View) (int, error) {
-	n, i, isMap := usualMap(b)
-	if !isMap {
-		n, i, isMap = container(b, 0)
-	}
+	n, i, isMap := container(b, 0)
 	switch {
 	case i >= 0 && isMap:
 		i, known := v.lead.pass(l.root, b, i, n)
@@ -31,18 +28,6 @@ func (l *Layout) ScanMsgpack(b []byte, v *View) (int, error) {
 		return 0, broken(b)
 	}
 	return 0, ErrNotMap
-}
-
-// usualMap is container for a map at the start of b whose length has 32 bits, as
-// Fluent Bit's encoder writes records. isMap is false if it is none, or has more
-// entries than there are bytes.
-func usualMap(b []byte) (n, next int, isMap bool) {
-	const head = 5
-	if len(b) < head || b[0] != mpMap32 {
-		return 0, 0, false
-	}
-	entries := binary.BigEndian.Uint32(b[1:])
-	return int(entries), head, uint64(entries) <= uint64(len(b)-head)/2
 }
 
 // cursor is where a walk of maps stands: in the map at node, before the last
