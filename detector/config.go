@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"fluent-bit-newterms/detector/alert"
 	"fluent-bit-newterms/detector/mapping"
 	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/seen"
@@ -77,7 +78,7 @@ var properties = slices.Concat([]property{
 		}
 		return nil
 	}},
-	{"alert_tag", func(c *Config, s string) error { c.AlertTag = s; return checkTagTemplate(s) }},
+	{"alert_tag", func(c *Config, s string) error { c.AlertTag = s; return alert.CheckTag(s) }},
 	{"alert_file", func(c *Config, s string) error { c.AlertFile = s; return nil }},
 	{"alert_stdout", func(c *Config, s string) (err error) { c.AlertStdout, err = parseSwitch(s); return }},
 }, storeProperties, forwardProperties)

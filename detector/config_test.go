@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"fluent-bit-newterms/detector/alert"
 	"fluent-bit-newterms/detector/mapping"
 )
 
@@ -185,7 +186,7 @@ func TestTags(t *testing.T) {
 			t.Errorf("caughtBy(%q, %q) = %v", tt.match, tt.tag, got)
 		}
 	}
-	if got := expandTag("a.{rule_id}.{severity}.{tag}", "id with *\n", "low", "kube.{severity}"); got != "a.id_with___.low.kube.{severity}" {
+	if got := alert.ExpandTag("a.{rule_id}.{severity}.{tag}", "id with *\n", "low", "kube.{severity}"); got != "a.id_with___.low.kube.{severity}" {
 		t.Errorf("expanded to %q", got)
 	}
 	// Patterns made to be slow.

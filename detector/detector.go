@@ -182,9 +182,9 @@ func (d *Detector) checkWaysOut(rules []*rule.Rule) error {
 // leastRank returns the rank of the least severity that an alert of a rule can
 // have.
 func leastRank(r *rule.Rule) uint8 {
-	least := severityRank(r.Severity)
+	least := rule.SeverityRank(r.Severity)
 	for _, m := range r.SeverityMapping {
-		least = min(least, severityRank(m.Severity))
+		least = min(least, rule.SeverityRank(m.Severity))
 	}
 	return least
 }

@@ -67,9 +67,9 @@ func OpenInput(g Getter, host Host, where InputWhere) (*Input, error) {
 		in.rules = append(in.rules, strings.ToLower(glob))
 	}
 	if s := strings.ToLower(strings.TrimSpace(g.Get("min_severity"))); s != "" {
-		i := slices.Index(severities, s)
+		i := slices.Index(rule.Severities, s)
 		if i < 0 {
-			return nil, fmt.Errorf("property min_severity: %q is not allowed; %s", s, strings.Join(severities, ", "))
+			return nil, fmt.Errorf("property min_severity: %q is not allowed; %s", s, strings.Join(rule.Severities, ", "))
 		}
 		in.least = uint8(i)
 	}

@@ -227,10 +227,3 @@ func unixMilli(t time.Time) int64 {
 	}
 	return t.UnixMilli()
 }
-
-// Severities, from the least.
-var severities = []string{"low", "medium", "high", "critical"}
-
-func severityRank(s string) uint8 {
-	return uint8(max(slices.Index(severities, s), 0))
-}

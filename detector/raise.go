@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"fluent-bit-newterms/detector/alert"
+	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/seen"
 )
 
@@ -106,8 +107,8 @@ func (e *Engine) entry(l *liveRule, shown *alert.Rule, p *pass, t *tuple, build 
 		tag = p.tag
 	}
 	return &Alert{RuleName: l.info.Name, OutboxEntry: seen.OutboxEntry{
-		Rule: l.info.ID, Severity: severityRank(shown.Severity), Time: t.at,
-		Tag: expandTag(e.opts.AlertTag, l.info.ID, shown.Severity, tag), Body: encoded(build, func(why any) map[string]any {
+		Rule: l.info.ID, Severity: rule.SeverityRank(shown.Severity), Time: t.at,
+		Tag: alert.ExpandTag(e.opts.AlertTag, l.info.ID, shown.Severity, tag), Body: encoded(build, func(why any) map[string]any {
 			return plain(shown, p, t, why)
 		}),
 	}}

@@ -22,6 +22,12 @@ const (
 // Severities are the severities of a rule, from the least.
 var Severities = []string{"low", "medium", "high", "critical"}
 
+// SeverityRank returns the place of a severity in Severities, 0 for another
+// text.
+func SeverityRank(severity string) uint8 {
+	return uint8(max(slices.Index(Severities, severity), 0))
+}
+
 // usualScore is the risk score that goes with each severity where a rule
 // gives none.
 var usualScore = map[string]int{"low": 21, "medium": 47, "high": 73, "critical": 99}
