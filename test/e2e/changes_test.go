@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"fluent-bit-newterms/test/scripts"
+
+	"fluent-bit-newterms/test/fluentbit"
 )
 
 // appRule is a rule on user.name for events of the dataset app.
@@ -63,15 +65,15 @@ func swap(t *testing.T, dir, version string, files map[string]string) {
 // TestRulesChange changes rules and exceptions under a running Fluent Bit, which
 // passes every matching record along.
 func TestRulesChange(t *testing.T) {
-	eachFluentBit(t, func(t *testing.T, binary string) {
+	fluentbit.Each(t, func(t *testing.T, binary string) {
 		dir := t.TempDir()
 		log, out, cm, exceptions := filepath.Join(dir, "in.log"), filepath.Join(dir, "out"), filepath.Join(dir, "rules"), filepath.Join(dir, "exceptions.toml")
 		write(t, log, "")
 		write(t, exceptions, "[[exception]]\nquery = 'user.name: excepted'\n")
 		swap(t, cm, "..1", map[string]string{"a.toml": appRule("r", "First", "event.dataset: app", "")})
-		fb := start(t, binary, dir, prelude(dir)+tail(log)+alertsInput("alert.newterms")+
-			detector("kube.*", filepath.Join(dir, "state"), "Rules "+cm, "Exceptions "+exceptions, "Emit matched", "Mapping ecs", "Alias det")+toFile("alert.*", out))
-		eventually(t, "the start", func() bool { return strings.Contains(fb.log.String(), "1 rule; 0 tuples known") })
+		fb := fluentbit.Start(t, binary, dir, fluentbit.Prelude(dir)+fluentbit.Tail(log)+fluentbit.AlertsInput("alert.newterms")+
+			fluentbit.Detector("kube.*", filepath.Join(dir, "state"), "Rules "+cm, "Exceptions "+exceptions, "Emit matched", "Mapping ecs", "Alias det")+fluentbit.ToFile("alert.*", out))
+		fluentbit.Eventually(t, "the start", func() bool { return strings.Contains(fb.Log.String(), "1 rule; 0 tuples known") })
 
 		told := 0
 		// feed appends an event for each user, and wants these records.
@@ -89,7 +91,7 @@ func TestRulesChange(t *testing.T) {
 				t.Fatal(err)
 			}
 			f.Close()
-			settled(t, out, told+len(want))
+			fluentbit.Settled(t, out, told+len(want))
 			data, err := os.ReadFile(out)
 			if err != nil {
 				t.Fatal(err)
@@ -119,7 +121,7 @@ func TestRulesChange(t *testing.T) {
 		}
 		said := func(what string, times int) {
 			t.Helper()
-			eventually(t, fmt.Sprintf("%q %d times", what, times), func() bool { return strings.Count(fb.log.String(), what) >= times })
+			fluentbit.Eventually(t, fmt.Sprintf("%q %d times", what, times), func() bool { return strings.Count(fb.Log.String(), what) >= times })
 		}
 		feed("a a excepted", "a new First", "a known First")
 
@@ -140,7 +142,7 @@ func TestRulesChange(t *testing.T) {
 		said("its query or fields have changed, so it starts a new memory", 1)
 		said("changed rules are in force", 3)
 		feed("a", "a new Fourth")
-		fb.stop()
+		fb.Stop()
 	})
 }
 
@@ -152,7 +154,7 @@ func TestHostRestartKeepsPeriods(t *testing.T) {
 	write(t, filepath.Join(rules, "s.toml"), appRule("suppresses", "Suppresses", "event.dataset: app",
 		"[rule.alert_suppression]\ngroup_by = ['host.name']\nduration = { value = 8, unit = 's' }"))
 	write(t, filepath.Join(rules, "l.toml"), appRule("learns", "Learns", "event.dataset: app", "[rule.newterms]\nlearn = '8s'"))
-	config := alertsInput("alert.newterms") + detector("kube.*", filepath.Join(dir, "state"), "Rules "+rules, "Interval 1s")
+	config := fluentbit.AlertsInput("alert.newterms") + fluentbit.Detector("kube.*", filepath.Join(dir, "state"), "Rules "+rules, "Interval 1s")
 	events := func(user string) string {
 		path := filepath.Join(dir, user)
 		write(t, path, fmt.Sprintf(`{"event":{"dataset":"app"},"host":{"name":"h"},"user":{"name":%q}}`+"\n", user))
@@ -170,7 +172,7 @@ func TestHostRestartKeepsPeriods(t *testing.T) {
 	began := time.Now()
 	first := tell(runHost(t, config, events("a"), events("b"), "sleep=1000").well(t))
 	if took := time.Since(began); took > 7*time.Second {
-		t.Skipf("SKIPPED: the first run took %v, and the periods are over", took)
+		t.Skipf("the first run took %v, and the periods are over", took)
 	}
 	second := tell(runHost(t, config, events("c"), "sleep=9000", events("d"), "records=4", "sleep=800").well(t))
 	if want := []string{"suppresses [a] <nil> <nil>"}; !slices.Equal(first, want) {

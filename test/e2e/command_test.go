@@ -9,13 +9,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fluent-bit-newterms/test/fluentbit"
 )
 
 // newterms runs the command and wants an exit code.
 func newterms(t *testing.T, code int, args ...string) (stdout, stderr string) {
 	t.Helper()
 	var out, words bytes.Buffer
-	cmd := exec.Command(built.command, args...)
+	cmd := exec.Command(fluentbit.Command, args...)
 	cmd.Stdout, cmd.Stderr = &out, &words
 	err := cmd.Run()
 	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != code {
@@ -29,9 +31,9 @@ func newterms(t *testing.T, code int, args ...string) (stdout, stderr string) {
 // alerts of the rest alone. While it runs, the command reads the state and
 // does not write to it.
 func TestLearnedState(t *testing.T) {
-	eachFluentBit(t, func(t *testing.T, binary string) {
+	fluentbit.Each(t, func(t *testing.T, binary string) {
 		dir := t.TempDir()
-		log, out, state, other := auditLog(t, dir), filepath.Join(dir, "alerts"), filepath.Join(dir, "state"), filepath.Join(dir, "other")
+		log, out, state, other := fluentbit.AuditLog(t, dir), filepath.Join(dir, "alerts"), filepath.Join(dir, "state"), filepath.Join(dir, "other")
 		text, err := os.ReadFile(log)
 		if err != nil {
 			t.Fatal(err)
@@ -44,30 +46,30 @@ func TestLearnedState(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		newterms(t, 0, "learn", "-q", "--rules", rules, "--state", state, old)
-		newterms(t, 0, "learn", "-q", "--rules", rules, "--state", other, old)
-		found, _ := newterms(t, 0, "replay", "-q", "--rules", rules, "--state", other, recent)
-		want := names(parseAlerts(t, []byte(found)))
-		if len(want) == 0 || len(want) == seedAlerts {
+		newterms(t, 0, "learn", "-q", "--rules", fluentbit.Rules, "--state", state, old)
+		newterms(t, 0, "learn", "-q", "--rules", fluentbit.Rules, "--state", other, old)
+		found, _ := newterms(t, 0, "replay", "-q", "--rules", fluentbit.Rules, "--state", other, recent)
+		want := fluentbit.Names(fluentbit.ParseAlerts(t, []byte(found)))
+		if len(want) == 0 || len(want) == fluentbit.SeedAlerts {
 			t.Fatalf("%d alerts of the rest", len(want))
 		}
 
-		config := prelude(dir) + tail(log) + alertsInput("alert.newterms") +
-			strings.Replace(detector("kube.*", state, "Rules "+rules), "Learn off", "Learn 24h", 1) + toFile("alert.*", out)
-		fb := start(t, binary, dir, config)
-		settled(t, out, len(want))
-		same(t, names(alerts(t, out)), want)
+		config := fluentbit.Prelude(dir) + fluentbit.Tail(log) + fluentbit.AlertsInput("alert.newterms") +
+			strings.Replace(fluentbit.Detector("kube.*", state, "Rules "+fluentbit.Rules), "Learn off", "Learn 24h", 1) + fluentbit.ToFile("alert.*", out)
+		fb := fluentbit.Start(t, binary, dir, config)
+		fluentbit.Settled(t, out, len(want))
+		fluentbit.Same(t, fluentbit.Names(fluentbit.Alerts(t, out)), want)
 
 		list, _ := newterms(t, 0, "state", "list", "--state", state)
-		if n := strings.Count(list, "\n") - 2; n != seedAlerts {
-			t.Errorf("%d tuples are listed, want %d", n, seedAlerts)
+		if n := strings.Count(list, "\n") - 2; n != fluentbit.SeedAlerts {
+			t.Errorf("%d tuples are listed, want %d", n, fluentbit.SeedAlerts)
 		}
-		if exported, _ := newterms(t, 0, "state", "export", "--state", state); strings.Count(exported, "\n") != 1+seedAlerts {
+		if exported, _ := newterms(t, 0, "state", "export", "--state", state); strings.Count(exported, "\n") != 1+fluentbit.SeedAlerts {
 			t.Errorf("exported %s", exported)
 		}
 		newterms(t, 0, "state", "verify", "--state", state)
 		_, words := newterms(t, 0, "state", "rules", "--state", state)
-		if holder := fmt.Sprintf("in use by process %d", fb.cmd.Process.Pid); !strings.Contains(words, holder) {
+		if holder := fmt.Sprintf("in use by process %d", fb.Cmd.Process.Pid); !strings.Contains(words, holder) {
 			t.Errorf("it said %q, want %q", words, holder)
 		}
 		newterms(t, 0, "report", "--state", state, "-o", filepath.Join(dir, "report.html"))
@@ -77,16 +79,16 @@ func TestLearnedState(t *testing.T) {
 			{"state", "import", os.DevNull},
 			{"state", "merge", other},
 			{"state", "compact"},
-			{"learn", "--rules", rules, old},
-			{"replay", "--rules", rules, old},
+			{"learn", "--rules", fluentbit.Rules, old},
+			{"replay", "--rules", fluentbit.Rules, old},
 		} {
 			if _, words := newterms(t, 2, append(args, "--state", state)...); !strings.Contains(words, "the state is in use") || strings.Contains(words, "[y/N]") {
 				t.Errorf("%s said %q", strings.Join(args, " "), words)
 			}
 		}
 		time.Sleep(time.Second)
-		fb.stop()
-		if n := countLines(out); n != len(want) {
+		fb.Stop()
+		if n := fluentbit.CountLines(out); n != len(want) {
 			t.Errorf("%d alerts at the end, want %d", n, len(want))
 		}
 		newterms(t, 0, "state", "forget", "--where", "user_agent.original: curl*", "--yes", "--state", state)

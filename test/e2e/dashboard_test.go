@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"fluent-bit-newterms/test/fluentbit"
 )
 
 // queriesOf returns every query of a Grafana dashboard.
@@ -123,11 +125,11 @@ var alarm = regexp.MustCompile("(?m)^\\| `([^`]*newterms_[^`]*)` \\|")
 // guide's alarms use is exported by a real Fluent Bit, and a counter only in a
 // rate.
 func TestDashboard(t *testing.T) {
-	queries := queriesOf(t, filepath.Join(root, "conf/dashboard/newterms.json"))
+	queries := queriesOf(t, filepath.Join(fluentbit.Root, "conf/dashboard/newterms.json"))
 	if len(queries) < 20 {
 		t.Fatalf("%d queries", len(queries))
 	}
-	guide, err := os.ReadFile(filepath.Join(manifests, "README.md"))
+	guide, err := os.ReadFile(filepath.Join(fluentbit.Root, "conf/kubernetes/README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,21 +140,21 @@ func TestDashboard(t *testing.T) {
 	for _, m := range alarms {
 		queries = append(queries, m[1])
 	}
-	eachFluentBit(t, func(t *testing.T, binary string) {
+	fluentbit.Each(t, func(t *testing.T, binary string) {
 		var more []string
 		if url := redis(t); url != "" {
 			more = append(more, "State_Store "+url)
 		} else {
-			t.Log("SKIPPED: there is no redis-server on the PATH, so the metrics of the shared store are not looked at")
+			t.Log("there is no redis-server on the PATH, so the metrics of the shared store are not looked at")
 		}
 		fb, port := metered(t, binary, 5, more...)
 		var e exposition
-		eventually(t, "metrics", func() bool {
+		fluentbit.Eventually(t, "metrics", func() bool {
 			e = scrape(t, port)
 			n, _ := e.value("newterms_alerts_total")
 			return n > 0
 		})
-		fb.stop()
+		fb.Stop()
 		for _, query := range queries {
 			for _, u := range uses(t, query) {
 				if len(more) == 0 && strings.HasPrefix(u.metric, "newterms_store_") {

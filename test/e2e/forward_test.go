@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"fluent-bit-newterms/test/fluentbit"
 )
 
 // receiver is the configuration of a Fluent Bit that takes forwarded alerts
@@ -24,12 +26,12 @@ func receiver(t *testing.T, out string, more ...string) (dir, config string) {
 	t.Helper()
 	dir = t.TempDir()
 	return dir, "[SERVICE]\n    Flush 0.2\n    Grace 5\n    storage.path " + filepath.Join(dir, "storage") + "\n" +
-		section("INPUT", append([]string{"Name forward", "storage.type filesystem"}, more...)...) + toFile("alert.*", out)
+		fluentbit.Section("INPUT", append([]string{"Name forward", "storage.type filesystem"}, more...)...) + fluentbit.ToFile("alert.*", out)
 }
 
 // forwarder is the configuration of a Fluent Bit that forwards its alerts.
 func forwarder(dir, log string, more ...string) string {
-	return prelude(dir) + tail(log) + detector("kube.*", filepath.Join(dir, "state"), append([]string{"Rules " + rules}, more...)...)
+	return fluentbit.Prelude(dir) + fluentbit.Tail(log) + fluentbit.Detector("kube.*", filepath.Join(dir, "state"), append([]string{"Rules " + fluentbit.Rules}, more...)...)
 }
 
 // TestForward sends alerts from one Fluent Bit to another in every way that
@@ -55,23 +57,23 @@ func TestForward(t *testing.T) {
 			[]string{"Alert_Forward tcp://127.0.0.1:PORT", "Alert_Forward_TLS on", "Alert_Forward_TLS_Verify off", "Alert_Forward_Shared_Key secret"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			eachFluentBit(t, func(t *testing.T, binary string) {
+			fluentbit.Each(t, func(t *testing.T, binary string) {
 				_ = os.Remove(socket)
-				port := freePort(t)
+				port := fluentbit.FreePort(t)
 				fill := func(lines []string) []string {
 					return strings.Split(strings.ReplaceAll(strings.Join(lines, "\n"), "PORT", port), "\n")
 				}
 				out := filepath.Join(t.TempDir(), "alerts")
 				there, config := receiver(t, out, fill(test.receiver)...)
-				far := start(t, binary, there, config)
+				far := fluentbit.Start(t, binary, there, config)
 				here := t.TempDir()
-				log := auditLog(t, here)
-				near := start(t, binary, here, forwarder(here, log, append(fill(test.sender), "Alert_Tag alert.{rule_id}")...))
-				settled(t, out, seedAlerts)
-				near.stop()
-				far.stop()
-				same(t, names(alerts(t, out)), replayed(t, rules, log))
-				if strings.Contains(near.log.String(), "secret") {
+				log := fluentbit.AuditLog(t, here)
+				near := fluentbit.Start(t, binary, here, forwarder(here, log, append(fill(test.sender), "Alert_Tag alert.{rule_id}")...))
+				fluentbit.Settled(t, out, fluentbit.SeedAlerts)
+				near.Stop()
+				far.Stop()
+				fluentbit.Same(t, fluentbit.Names(fluentbit.Alerts(t, out)), fluentbit.Replayed(t, fluentbit.Rules, log))
+				if strings.Contains(near.Log.String(), "secret") {
 					t.Error("the log holds the shared key")
 				}
 			})
@@ -82,84 +84,84 @@ func TestForward(t *testing.T) {
 // TestForwardRefused has the wrong key: the log says so, without the key, and
 // the alerts stay until the right one is given.
 func TestForwardRefused(t *testing.T) {
-	eachFluentBit(t, func(t *testing.T, binary string) {
-		port, out := freePort(t), filepath.Join(t.TempDir(), "alerts")
+	fluentbit.Each(t, func(t *testing.T, binary string) {
+		port, out := fluentbit.FreePort(t), filepath.Join(t.TempDir(), "alerts")
 		there, config := receiver(t, out, "Port "+port, "Shared_Key right")
-		far := start(t, binary, there, config)
+		far := fluentbit.Start(t, binary, there, config)
 		here := t.TempDir()
-		log := auditLog(t, here)
+		log := fluentbit.AuditLog(t, here)
 		forward := "Alert_Forward tcp://127.0.0.1:" + port
-		near := start(t, binary, here, forwarder(here, log, forward, "Alert_Forward_Shared_Key hunter2"))
-		eventually(t, "the refusal", func() bool {
-			return strings.Contains(near.log.String(), "alerts cannot leave and are kept: cannot forward to tcp://127.0.0.1:"+port)
+		near := fluentbit.Start(t, binary, here, forwarder(here, log, forward, "Alert_Forward_Shared_Key hunter2"))
+		fluentbit.Eventually(t, "the refusal", func() bool {
+			return strings.Contains(near.Log.String(), "alerts cannot leave and are kept: cannot forward to tcp://127.0.0.1:"+port)
 		})
-		near.stop()
-		if strings.Contains(near.log.String(), "hunter2") {
+		near.Stop()
+		if strings.Contains(near.Log.String(), "hunter2") {
 			t.Error("the log holds the shared key")
 		}
-		if n := countLines(out); n != 0 {
+		if n := fluentbit.CountLines(out); n != 0 {
 			t.Errorf("%d alerts arrived", n)
 		}
-		near = start(t, binary, here, forwarder(here, log, forward, "Alert_Forward_Shared_Key right"))
-		settled(t, out, seedAlerts)
-		near.stop()
-		far.stop()
-		same(t, names(alerts(t, out)), replayed(t, rules, log))
+		near = fluentbit.Start(t, binary, here, forwarder(here, log, forward, "Alert_Forward_Shared_Key right"))
+		fluentbit.Settled(t, out, fluentbit.SeedAlerts)
+		near.Stop()
+		far.Stop()
+		fluentbit.Same(t, fluentbit.Names(fluentbit.Alerts(t, out)), fluentbit.Replayed(t, fluentbit.Rules, log))
 	})
 }
 
 // TestForwardKilled kills the receiver, again and again, while alerts are on
 // their way: none is lost, and what comes twice has the same uuid.
 func TestForwardKilled(t *testing.T) {
-	eachFluentBit(t, func(t *testing.T, binary string) {
-		port, out := freePort(t), filepath.Join(t.TempDir(), "alerts")
+	fluentbit.Each(t, func(t *testing.T, binary string) {
+		port, out := fluentbit.FreePort(t), filepath.Join(t.TempDir(), "alerts")
 		there, config := receiver(t, out, "Port "+port)
 		here := t.TempDir()
-		data := gunzip(t, filepath.Join(root, "test/testdata/k8s-audit.jsonl.gz"))
+		data := fluentbit.Gunzip(t, filepath.Join(fluentbit.Root, "test/testdata/k8s-audit.jsonl.gz"))
 		log := filepath.Join(here, "audit.log")
 		if err := os.WriteFile(log, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		near := start(t, binary, here, forwarder(here, log, "Alert_Forward tcp://127.0.0.1:"+port, "Alert_Forward_Timeout 2s"))
+		near := fluentbit.Start(t, binary, here, forwarder(here, log, "Alert_Forward tcp://127.0.0.1:"+port, "Alert_Forward_Timeout 2s"))
 
 		// The log grows by a fifth at a time, each with a receiver of its own
 		// that is killed; the alerts of the second come while there is none.
 		const parts = 5
 		lines := bytes.SplitAfter(data, []byte("\n"))
 		for part := range parts {
-			var far *fluentBit
+			var far *fluentbit.Process
 			if part != 1 {
-				far = start(t, binary, there, config)
+				far = fluentbit.Start(t, binary, there, config)
 			}
-			before := countLines(out)
+			before := fluentbit.CountLines(out)
 			appendTo(t, log, bytes.Join(lines[part*len(lines)/parts:(part+1)*len(lines)/parts], nil))
 			if far == nil {
-				eventually(t, "the trouble", func() bool { return strings.Contains(near.log.String(), "alerts cannot leave") })
+				fluentbit.Eventually(t, "the trouble", func() bool { return strings.Contains(near.Log.String(), "alerts cannot leave") })
 				continue
 			}
 			if part == 0 || part == 2 {
-				eventually(t, "alerts", func() bool { return countLines(out) > before })
+				fluentbit.Eventually(t, "alerts", func() bool { return fluentbit.CountLines(out) > before })
 			}
-			_ = far.cmd.Process.Signal(syscall.SIGKILL)
-			<-far.done
+			_ = far.Cmd.Process.Signal(syscall.SIGKILL)
+			<-far.Done
 		}
-		far := start(t, binary, there, config)
-		want := replayed(t, rules, log)
-		eventually(t, "all alerts", func() bool { return len(distinct(t, alerts(t, out))) >= len(want) })
+		far := fluentbit.Start(t, binary, there, config)
+		want := fluentbit.Replayed(t, fluentbit.Rules, log)
+		fluentbit.Eventually(t, "all alerts", func() bool { return len(distinct(t, fluentbit.Alerts(t, out))) >= len(want) })
 		time.Sleep(time.Second)
-		near.stop()
-		far.stop()
-		same(t, distinct(t, alerts(t, out)), want)
-		t.Logf("%d alerts came as %d", len(want), countLines(out))
+		near.Stop()
+		far.Stop()
+		fluentbit.Same(t, distinct(t, fluentbit.Alerts(t, out)), want)
+		t.Logf("%d alerts came as %d", len(want), fluentbit.CountLines(out))
 	})
 }
 
 // distinct returns the alerts without those that came before with the same
 // uuid. One that came before with another is an error.
-func distinct(t *testing.T, list []alert) []string {
+func distinct(t *testing.T, list []fluentbit.Alert) []string {
 	t.Helper()
 	uuids := make(map[string]string)
-	var first []alert
+	var first []fluentbit.Alert
 	for _, a := range list {
 		switch uuid, came := uuids[a.String()]; {
 		case !came:
@@ -169,7 +171,7 @@ func distinct(t *testing.T, list []alert) []string {
 			t.Errorf("%s came twice, with uuids %s and %s", a, uuid, a.UUID)
 		}
 	}
-	return names(first)
+	return fluentbit.Names(first)
 }
 
 func appendTo(t *testing.T, path string, data []byte) {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"fluent-bit-newterms/test/fluentbit"
 )
 
 // oldestGlibc is that of the oldest image of Fluent Bit that we support,
@@ -20,13 +22,13 @@ func TestGlibc(t *testing.T) {
 		name, path string
 		machine    elf.Machine
 	}{
-		{"built for here", built.plugin, elf.EM_NONE},
-		{"amd64", filepath.Join(root, "build/amd64/out_newterms.so"), elf.EM_X86_64},
-		{"arm64", filepath.Join(root, "build/arm64/out_newterms.so"), elf.EM_AARCH64},
+		{"built for here", fluentbit.Plugin, elf.EM_NONE},
+		{"amd64", filepath.Join(fluentbit.Root, "build/amd64/out_newterms.so"), elf.EM_X86_64},
+		{"arm64", filepath.Join(fluentbit.Root, "build/arm64/out_newterms.so"), elf.EM_AARCH64},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if _, err := os.Stat(test.path); os.IsNotExist(err) {
-				t.Skipf("SKIPPED: there is no %s; make build-%s makes it", test.path, test.name)
+				t.Skipf("there is no %s; make build-%s makes it", test.path, test.name)
 			}
 			f, err := elf.Open(test.path)
 			if err != nil {

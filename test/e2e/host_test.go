@@ -10,11 +10,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fluent-bit-newterms/test/fluentbit"
 )
 
 // hostRun is what a run of test/host gave.
 type hostRun struct {
-	alerts []alert
+	alerts []fluentbit.Alert
 	bodies [][]byte // the same, as JSON
 	log    string
 	err    error
@@ -29,7 +31,7 @@ func runHost(t *testing.T, config string, steps ...string) hostRun {
 	if err := os.WriteFile(path, []byte("[SERVICE]\n    log_level info\n"+config), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(built.host, append([]string{"-p", built.plugin, "-p", built.plugin, "-t", "60000", "-c", path}, steps...)...)
+	cmd := exec.Command(fluentbit.Host, append([]string{"-p", fluentbit.Plugin, "-p", fluentbit.Plugin, "-t", "60000", "-c", path}, steps...)...)
 	var out, log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &log
 	done := time.AfterFunc(3*time.Minute, func() { _ = cmd.Process.Kill() })
@@ -47,7 +49,7 @@ func runHost(t *testing.T, config string, steps ...string) hostRun {
 		if err := json.Unmarshal(line, &r); err != nil {
 			t.Fatalf("the host printed %.200q: %v", line, err)
 		}
-		run.alerts = append(run.alerts, parseAlerts(t, r.Record[1])...)
+		run.alerts = append(run.alerts, fluentbit.ParseAlerts(t, r.Record[1])...)
 		run.bodies = append(run.bodies, r.Record[1])
 	}
 	t.Cleanup(func() {
@@ -70,28 +72,28 @@ func (r hostRun) well(t *testing.T) hostRun {
 // TestHostAlertsReenter is TestAlertsReenter in the host.
 func TestHostAlertsReenter(t *testing.T) {
 	dir := t.TempDir()
-	log, state := auditLog(t, dir), filepath.Join(dir, "state")
-	want := replayed(t, rules, log)
-	config := alertsInput("alert.newterms") + detector("kube.*", state, "Rules "+rules)
+	log, state := fluentbit.AuditLog(t, dir), filepath.Join(dir, "state")
+	want := fluentbit.Replayed(t, fluentbit.Rules, log)
+	config := fluentbit.AlertsInput("alert.newterms") + fluentbit.Detector("kube.*", state, "Rules "+fluentbit.Rules)
 	steps := []string{"time-key=requestReceivedTimestamp", "events=" + log}
 
 	// Alerts leave the outbox half a second after they were handed over.
-	same(t, names(runHost(t, config, append(steps, "records=45", "sleep=800")...).well(t).alerts), want)
+	fluentbit.Same(t, fluentbit.Names(runHost(t, config, append(steps, "records=45", "sleep=800")...).well(t).alerts), want)
 	if again := runHost(t, config, append(steps, "sleep=500")...).well(t).alerts; len(again) != 0 {
 		t.Errorf("%d alerts in a second run, want none", len(again))
 	}
 	if err := os.RemoveAll(state); err != nil {
 		t.Fatal(err)
 	}
-	same(t, names(runHost(t, config, append(steps, "records=45", "sleep=300")...).well(t).alerts), want)
+	fluentbit.Same(t, fluentbit.Names(runHost(t, config, append(steps, "records=45", "sleep=300")...).well(t).alerts), want)
 }
 
 // TestHostForms feeds the same events in every form that Fluent Bit's chunks
 // have had, with several threads, and on a small stack.
 func TestHostForms(t *testing.T) {
 	dir := t.TempDir()
-	log := auditLog(t, dir)
-	want := replayed(t, rules, log)
+	log := fluentbit.AuditLog(t, dir)
+	want := fluentbit.Replayed(t, fluentbit.Rules, log)
 	for _, form := range [][]string{
 		{"form=old"},
 		{"form=old", "timestamp=int"},
@@ -112,15 +114,15 @@ func TestHostForms(t *testing.T) {
 			log, want := log, want
 			if form[0] == "size=1" { // a record a chunk: as many flushes as records
 				short := filepath.Join(t.TempDir(), "short.log")
-				lines := bytes.SplitAfter(gunzip(t, filepath.Join(root, "test/testdata/k8s-audit.jsonl.gz")), []byte("\n"))
+				lines := bytes.SplitAfter(fluentbit.Gunzip(t, filepath.Join(fluentbit.Root, "test/testdata/k8s-audit.jsonl.gz")), []byte("\n"))
 				if err := os.WriteFile(short, bytes.Join(lines[:3000], nil), 0o644); err != nil {
 					t.Fatal(err)
 				}
-				log, want = short, replayed(t, rules, short)
+				log, want = short, fluentbit.Replayed(t, fluentbit.Rules, short)
 			}
-			config := alertsInput("alert.newterms") + detector("kube.*", filepath.Join(t.TempDir(), "state"), "Rules "+rules)
+			config := fluentbit.AlertsInput("alert.newterms") + fluentbit.Detector("kube.*", filepath.Join(t.TempDir(), "state"), "Rules "+fluentbit.Rules)
 			run := runHost(t, config, append(steps, "events="+log, fmt.Sprintf("records=%d", len(want)), "sleep=300")...).well(t)
-			same(t, names(run.alerts), want)
+			fluentbit.Same(t, fluentbit.Names(run.alerts), want)
 		})
 	}
 }
@@ -129,9 +131,9 @@ func TestHostForms(t *testing.T) {
 // the plugin lives, and finds what comes after.
 func TestHostBroken(t *testing.T) {
 	dir := t.TempDir()
-	log := auditLog(t, dir)
+	log := fluentbit.AuditLog(t, dir)
 	// Changed bytes make new tuples, more than a rule may alert on by default.
-	config := alertsInput("alert.newterms") + detector("kube.*", filepath.Join(dir, "state"), "Rules "+rules, "Max_Alerts 1000000")
+	config := fluentbit.AlertsInput("alert.newterms") + fluentbit.Detector("kube.*", filepath.Join(dir, "state"), "Rules "+fluentbit.Rules, "Max_Alerts 1000000")
 	steps := []string{"time-key=requestReceivedTimestamp", "size=50000"}
 	for n := range 40 {
 		steps = append(steps, fmt.Sprintf("truncate=%d", 1+n*n*31))
@@ -145,8 +147,8 @@ func TestHostBroken(t *testing.T) {
 	}
 	steps = append(steps, "flip=1:0", "events="+log, "sleep=500")
 	run := runHost(t, config, steps...).well(t)
-	have := names(run.alerts)
-	for _, w := range replayed(t, rules, log) {
+	have := fluentbit.Names(run.alerts)
+	for _, w := range fluentbit.Replayed(t, fluentbit.Rules, log) {
 		found := false
 		for _, h := range have {
 			found = found || h == w
@@ -165,8 +167,8 @@ func TestHostBroken(t *testing.T) {
 // have been thrown away comes again, with the same uuid.
 func TestHostReload(t *testing.T) {
 	dir := t.TempDir()
-	log := auditLog(t, dir)
-	lines := bytes.SplitAfter(gunzip(t, filepath.Join(root, "test/testdata/k8s-audit.jsonl.gz")), []byte("\n"))
+	log := fluentbit.AuditLog(t, dir)
+	lines := bytes.SplitAfter(fluentbit.Gunzip(t, filepath.Join(fluentbit.Root, "test/testdata/k8s-audit.jsonl.gz")), []byte("\n"))
 	const parts = 20
 	steps := []string{"time-key=requestReceivedTimestamp"}
 	for i := range parts {
@@ -179,16 +181,16 @@ func TestHostReload(t *testing.T) {
 	}
 	for _, ring := range []string{"0", "250"} {
 		t.Run("ring "+ring, func(t *testing.T) {
-			config := alertsInput("alert.newterms") + detector("kube.*", filepath.Join(t.TempDir(), "state"), "Rules "+rules)
+			config := fluentbit.AlertsInput("alert.newterms") + fluentbit.Detector("kube.*", filepath.Join(t.TempDir(), "state"), "Rules "+fluentbit.Rules)
 			run := runHost(t, config, append([]string{"--ring", ring}, append(steps, "records=45", "sleep=1500")...)...).well(t)
-			same(t, names(once(t, run.alerts)), replayed(t, rules, log))
+			fluentbit.Same(t, fluentbit.Names(once(t, run.alerts)), fluentbit.Replayed(t, fluentbit.Rules, log))
 		})
 	}
 }
 
 // once drops the alerts that come again with the same uuid, and wants none to
 // have come with another.
-func once(t *testing.T, list []alert) (out []alert) {
+func once(t *testing.T, list []fluentbit.Alert) (out []fluentbit.Alert) {
 	t.Helper()
 	uuids := make(map[string]string)
 	for _, a := range list {
@@ -210,10 +212,10 @@ func TestHostRefused(t *testing.T) {
 	dir := t.TempDir()
 	state := filepath.Join(dir, "state")
 	for _, test := range []struct{ name, config, message string }{
-		{"nowhere", detector("kube.*", state, "Rules "+rules), "alerts have nowhere to go"},
-		{"bad rules", alertsInput("alert.x") + detector("kube.*", state, "Rules "+rules+"/none"), "property rules"},
-		{"loop", alertsInput("kube.x") + detector("kube.*", state, "Rules "+rules), "alerts would raise alerts"},
-		{"second state", alertsInput("alert.x") + detector("kube.*", state, "Rules "+rules) + detector("a.*", state, "Rules "+rules), "in use by output"},
+		{"nowhere", fluentbit.Detector("kube.*", state, "Rules "+fluentbit.Rules), "alerts have nowhere to go"},
+		{"bad rules", fluentbit.AlertsInput("alert.x") + fluentbit.Detector("kube.*", state, "Rules "+fluentbit.Rules+"/none"), "property rules"},
+		{"loop", fluentbit.AlertsInput("kube.x") + fluentbit.Detector("kube.*", state, "Rules "+fluentbit.Rules), "alerts would raise alerts"},
+		{"second state", fluentbit.AlertsInput("alert.x") + fluentbit.Detector("kube.*", state, "Rules "+fluentbit.Rules) + fluentbit.Detector("a.*", state, "Rules "+fluentbit.Rules), "in use by output"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			run := runHost(t, test.config, "sleep=1")
@@ -226,5 +228,5 @@ func TestHostRefused(t *testing.T) {
 		})
 	}
 	// Nothing of the failures above holds the state.
-	runHost(t, alertsInput("alert.x")+detector("kube.*", state, "Rules "+rules), "sleep=1").well(t)
+	runHost(t, fluentbit.AlertsInput("alert.x")+fluentbit.Detector("kube.*", state, "Rules "+fluentbit.Rules), "sleep=1").well(t)
 }

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"fluent-bit-newterms/test/fluentbit"
 )
 
 // sample is one line of the Prometheus text format.
@@ -94,34 +96,34 @@ samples:
 
 // metered is a Fluent Bit with two detectors over the audit log, which serves
 // its metrics, and has raised some alerts; more are further lines of both.
-func metered(t *testing.T, binary string, least int, more ...string) (fb *fluentBit, port string) {
+func metered(t *testing.T, binary string, least int, more ...string) (fb *fluentbit.Process, port string) {
 	t.Helper()
 	dir := t.TempDir()
-	log, out := auditLog(t, dir), filepath.Join(dir, "alerts")
-	port = freePort(t)
-	config := strings.Replace(prelude(dir), "[SERVICE]\n", "[SERVICE]\n    HTTP_Server On\n    HTTP_Listen 127.0.0.1\n    HTTP_Port "+port+"\n", 1)
-	fb = start(t, binary, dir, config+tail(log)+alertsInput("alert.newterms")+
-		detector("kube.*", filepath.Join(dir, "state1"), append(slices.Clone(more), "Rules "+rules, "Alias one")...)+
-		detector("kube.*", filepath.Join(dir, "state2"), append(slices.Clone(more), "Rules "+rules, "Alias two", "Max_Alerts 5", "Max_Terms 20")...)+
-		toFile("alert.*", out))
-	eventually(t, "alerts", func() bool { return countLines(out) >= least })
+	log, out := fluentbit.AuditLog(t, dir), filepath.Join(dir, "alerts")
+	port = fluentbit.FreePort(t)
+	config := strings.Replace(fluentbit.Prelude(dir), "[SERVICE]\n", "[SERVICE]\n    HTTP_Server On\n    HTTP_Listen 127.0.0.1\n    HTTP_Port "+port+"\n", 1)
+	fb = fluentbit.Start(t, binary, dir, config+fluentbit.Tail(log)+fluentbit.AlertsInput("alert.newterms")+
+		fluentbit.Detector("kube.*", filepath.Join(dir, "state1"), append(slices.Clone(more), "Rules "+fluentbit.Rules, "Alias one")...)+
+		fluentbit.Detector("kube.*", filepath.Join(dir, "state2"), append(slices.Clone(more), "Rules "+fluentbit.Rules, "Alias two", "Max_Alerts 5", "Max_Terms 20")...)+
+		fluentbit.ToFile("alert.*", out))
+	fluentbit.Eventually(t, "alerts", func() bool { return fluentbit.CountLines(out) >= least })
 	return fb, port
 }
 
 // TestMetrics compares what Fluent Bit serves with what is known of the audit
 // log.
 func TestMetrics(t *testing.T) {
-	eachFluentBit(t, func(t *testing.T, binary string) {
-		fb, port := metered(t, binary, seedAlerts+5)
-		records := float64(countLines(auditLog(t, t.TempDir())))
+	fluentbit.Each(t, func(t *testing.T, binary string) {
+		fb, port := metered(t, binary, fluentbit.SeedAlerts+5)
+		records := float64(fluentbit.CountLines(fluentbit.AuditLog(t, t.TempDir())))
 		var e exposition
-		eventually(t, "metrics of an empty outbox", func() bool {
+		fluentbit.Eventually(t, "metrics of an empty outbox", func() bool {
 			e = scrape(t, port)
 			left, n := e.value("newterms_outbox_bytes")
 			read, _ := e.value("newterms_records_total")
 			return n == 2 && left == 0 && read == 2*records
 		})
-		fb.stop()
+		fb.Stop()
 		for _, test := range []struct {
 			name  string
 			pairs []string
@@ -130,12 +132,12 @@ func TestMetrics(t *testing.T) {
 			{"newterms_records_total", []string{"name", "one"}, records},
 			{"newterms_events_total", []string{"name", "two"}, records},
 			{"newterms_malformed_chunks_total", []string{"name", "one"}, 0},
-			{"newterms_alerts_total", []string{"name", "one", "rule_id", "seed", "rule_name", "Kubernetes Unusual Decision by User Agent"}, seedAlerts},
+			{"newterms_alerts_total", []string{"name", "one", "rule_id", "seed", "rule_name", "Kubernetes Unusual Decision by User Agent"}, fluentbit.SeedAlerts},
 			{"newterms_alerts_total", []string{"name", "two", "rule_id", "seed"}, 5},
 			{"newterms_held_tuples_total", []string{"name", "one", "rule_id", "seed"}, 0},
 			{"newterms_learned_tuples_total", []string{"name", "one", "rule_id", "seed"}, 0},
 			{"newterms_suppressed_alerts_total", []string{"name", "one", "rule_id", "seed"}, 0},
-			{"newterms_known_tuples", []string{"name", "one", "rule_id", "seed"}, seedAlerts},
+			{"newterms_known_tuples", []string{"name", "one", "rule_id", "seed"}, fluentbit.SeedAlerts},
 			{"newterms_known_tuples", []string{"name", "two", "rule_id", "seed"}, 20},
 			{"newterms_rule_learning", []string{"name", "one", "rule_id", "seed"}, 0},
 			{"newterms_evicted_inside_window_total", []string{"name", "one", "rule_id", "seed"}, 0},
@@ -155,7 +157,7 @@ func TestMetrics(t *testing.T) {
 			}
 		}
 		for _, name := range []string{"newterms_held_tuples_total", "newterms_evicted_inside_window_total"} {
-			if got, _ := e.value(name, "name", "two"); got < seedAlerts-20 {
+			if got, _ := e.value(name, "name", "two"); got < fluentbit.SeedAlerts-20 {
 				t.Errorf("%s is %v", name, got)
 			}
 		}
@@ -201,7 +203,7 @@ func redis(t *testing.T) string {
 	if err != nil {
 		return ""
 	}
-	port := freePort(t)
+	port := fluentbit.FreePort(t)
 	cmd := exec.Command(path, "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--dir", t.TempDir())
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

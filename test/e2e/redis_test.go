@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"fluent-bit-newterms/test/redisserver"
+
+	"fluent-bit-newterms/test/fluentbit"
 )
 
 // fleet is a few Fluent Bits with a shared store, each at the audit log of one
@@ -29,7 +31,7 @@ type fleetNode struct {
 	dir  string
 	log  string   // what it tails
 	rest [][]byte // what is not yet in the log
-	fb   *fluentBit
+	fb   *fluentbit.Process
 	out  string
 }
 
@@ -37,18 +39,18 @@ type fleetNode struct {
 // that they must give.
 func clusterA(t *testing.T) (lines [][]byte, paths string, want []string) {
 	t.Helper()
-	data := filepath.Join(root, "../shared/data")
+	data := filepath.Join(fluentbit.Root, "../shared/data")
 	file := filepath.Join(data, "k8s-audit/cluster-a.jsonl.gz")
 	if _, err := os.Stat(file); err != nil {
 		// The seed rule alone, on the log that the project ships.
-		log := auditLog(t, t.TempDir())
+		log := fluentbit.AuditLog(t, t.TempDir())
 		text, err := os.ReadFile(log)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return bytes.SplitAfter(text, []byte("\n")), rules, replayed(t, rules, log)
+		return bytes.SplitAfter(text, []byte("\n")), fluentbit.Rules, fluentbit.Replayed(t, fluentbit.Rules, log)
 	}
-	list := []string{rules}
+	list := []string{fluentbit.Rules}
 	public, _ := filepath.Glob(filepath.Join(data, "rules/*.toml"))
 	for _, f := range public {
 		if text, err := os.ReadFile(f); err == nil && bytes.Contains(text, []byte("logs-kubernetes.audit_logs-")) {
@@ -68,9 +70,9 @@ func clusterA(t *testing.T) (lines [][]byte, paths string, want []string) {
 		if err := json.Unmarshal(s.Bytes(), &e); err != nil {
 			t.Fatal(err)
 		}
-		want = append(want, alert{RuleID: e.RuleID, Terms: e.NewTerms}.String())
+		want = append(want, fluentbit.Alert{RuleID: e.RuleID, Terms: e.NewTerms}.String())
 	}
-	return bytes.SplitAfter(gunzip(t, file), []byte("\n")), strings.Join(list, ","), want
+	return bytes.SplitAfter(fluentbit.Gunzip(t, file), []byte("\n")), strings.Join(list, ","), want
 }
 
 // newFleet starts three Fluent Bits. Each request of the audit log is dealt to
@@ -86,9 +88,9 @@ func newFleet(t *testing.T, binary, store string) *fleet {
 			t.Fatal(err)
 		}
 		storage := filepath.Join(dir, "storage")
-		config := prelude(dir) + "    storage.path " + storage + "\n" +
-			strings.TrimSuffix(tail(n.log), "\n") + "\n    DB " + filepath.Join(dir, "tail.db") + "\n    storage.type filesystem\n" +
-			detector("kube.*", filepath.Join(dir, "state"), "Rules "+paths, "State_Store "+store,
+		config := fluentbit.Prelude(dir) + "    storage.path " + storage + "\n" +
+			strings.TrimSuffix(fluentbit.Tail(n.log), "\n") + "\n    DB " + filepath.Join(dir, "tail.db") + "\n    storage.type filesystem\n" +
+			fluentbit.Detector("kube.*", filepath.Join(dir, "state"), "Rules "+paths, "State_Store "+store,
 				"Alert_File "+n.out, fmt.Sprintf("Alias node%d", i))
 		if err := os.WriteFile(filepath.Join(dir, "fluent-bit.conf"), []byte(config), 0o644); err != nil {
 			t.Fatal(err)
@@ -105,14 +107,14 @@ func newFleet(t *testing.T, binary, store string) *fleet {
 
 func (f *fleet) start(n *fleetNode) {
 	f.t.Helper()
-	n.fb = startFile(f.t, f.bin, filepath.Join(n.dir, "fluent-bit.conf"))
-	eventually(f.t, "the start of a detector", func() bool { return strings.Contains(n.fb.log.String(), "memory shared with other nodes") })
+	n.fb = fluentbit.StartFile(f.t, f.bin, filepath.Join(n.dir, "fluent-bit.conf"))
+	fluentbit.Eventually(f.t, "the start of a detector", func() bool { return strings.Contains(n.fb.Log.String(), "memory shared with other nodes") })
 }
 
 // kill ends a Fluent Bit as a power cut would.
 func (f *fleet) kill(n *fleetNode) {
-	_ = n.fb.cmd.Process.Kill()
-	<-n.fb.done
+	_ = n.fb.Cmd.Process.Kill()
+	<-n.fb.Done
 }
 
 // write adds a part of what is left to the logs, all of it if parts is 1.
@@ -135,10 +137,10 @@ func (f *fleet) write(parts int) {
 // finished waits until all logs are read and every alert is out.
 func (f *fleet) finished() {
 	f.t.Helper()
-	eventually(f.t, fmt.Sprintf("%d alerts (there are %d)", len(f.want), len(f.found())), func() bool { return len(f.found()) >= len(f.want) })
+	fluentbit.Eventually(f.t, fmt.Sprintf("%d alerts (there are %d)", len(f.want), len(f.found())), func() bool { return len(f.found()) >= len(f.want) })
 	time.Sleep(3 * time.Second)
 	for _, n := range f.nodes {
-		n.fb.stop()
+		n.fb.Stop()
 	}
 }
 
@@ -164,7 +166,7 @@ func (f *fleet) found() map[string][]sighted {
 			if err := json.Unmarshal(line, &a); err != nil {
 				f.t.Fatalf("not an alert: %v: %.200s", err, line)
 			}
-			key := alert{RuleID: a.RuleID, Terms: a.Terms}.String()
+			key := fluentbit.Alert{RuleID: a.RuleID, Terms: a.Terms}.String()
 			all[key] = append(all[key], a)
 		}
 	}
@@ -213,8 +215,8 @@ func (f *fleet) check(trouble bool) {
 // TestSharedStore runs slices of an audit log through three Fluent Bits with
 // one memory: together they alert on each new tuple once.
 func TestSharedStore(t *testing.T) {
-	eachFluentBit(t, func(t *testing.T, binary string) {
-		needsDatabase(t, binary)
+	fluentbit.Each(t, func(t *testing.T, binary string) {
+		fluentbit.NeedsDatabase(t, binary)
 		const grants = " resetkeys ~newterms:* resetchannels -@all +@connection +get +set +pttl +eval +evalsha +hget +hset"
 		for _, test := range []struct {
 			name  string
@@ -237,7 +239,7 @@ func TestSharedStore(t *testing.T) {
 				f.finished()
 				f.check(false)
 				for _, n := range f.nodes {
-					if strings.Contains(n.fb.log.String(), "s3cret") {
+					if strings.Contains(n.fb.Log.String(), "s3cret") {
 						t.Error("the log tells the password")
 					}
 				}
@@ -248,8 +250,8 @@ func TestSharedStore(t *testing.T) {
 
 // TestSharedStoreKilled kills the server twice on the way.
 func TestSharedStoreKilled(t *testing.T) {
-	eachFluentBit(t, func(t *testing.T, binary string) {
-		needsDatabase(t, binary)
+	fluentbit.Each(t, func(t *testing.T, binary string) {
+		fluentbit.NeedsDatabase(t, binary)
 		server := redisserver.Start(t)
 		f := newFleet(t, binary, "redis://"+server.Addr+"?timeout=500ms")
 		for parts := 6; parts > 0; parts-- {
@@ -270,8 +272,8 @@ func TestSharedStoreKilled(t *testing.T) {
 // TestSharedStoreNodeKilled kills one of the Fluent Bits again and again, in
 // the middle of its work. Its chunks are on its disk.
 func TestSharedStoreNodeKilled(t *testing.T) {
-	eachFluentBit(t, func(t *testing.T, binary string) {
-		needsDatabase(t, binary)
+	fluentbit.Each(t, func(t *testing.T, binary string) {
+		fluentbit.NeedsDatabase(t, binary)
 		server := redisserver.Start(t)
 		f := newFleet(t, binary, "redis://"+server.Addr+"?timeout=2s&claim=2s")
 		for parts := 8; parts > 0; parts-- {

@@ -8,13 +8,15 @@ import (
 	"testing"
 
 	"fluent-bit-newterms/test/scripts"
+
+	"fluent-bit-newterms/test/fluentbit"
 )
 
 // TestHostScripts runs the scripts of what Elastic documents through the plugin
 // in the host. Everything goes in one chunk, but for the lulls of a script that
 // is paced.
 func TestHostScripts(t *testing.T) {
-	for _, s := range scripts.Read(t, filepath.Join(root, "test/testdata/elastic"), "host") {
+	for _, s := range scripts.Read(t, filepath.Join(fluentbit.Root, "test/testdata/elastic"), "host") {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel() // they wait, mostly
 			dir := s.Write(t)
@@ -23,7 +25,7 @@ func TestHostScripts(t *testing.T) {
 			if s.Has("exceptions.toml") {
 				properties = append(properties, "Exceptions "+filepath.Join(dir, "exceptions.toml"))
 			}
-			config := alertsInput("alert.newterms") + detector("app", filepath.Join(dir, "state"), properties...)
+			config := fluentbit.AlertsInput("alert.newterms") + fluentbit.Detector("app", filepath.Join(dir, "state"), properties...)
 
 			steps := []string{"tag=app", "time-key=" + s.TimeKey()}
 			events, from := s.Events(), 0

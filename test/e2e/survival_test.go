@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"fluent-bit-newterms/test/fluentbit"
 )
 
 // agents makes events, each of a user agent of its own.
@@ -30,13 +32,13 @@ func agent(name string) string {
 
 // newAgent is an output with a rule on user agents alone.
 func newAgent(state string, more ...string) string {
-	return section("OUTPUT", append([]string{"Name newterms", "Match kube.*", "State_Path " + state, "Learn off", "Max_Alerts 100000",
+	return fluentbit.Section("OUTPUT", append([]string{"Name newterms", "Match kube.*", "State_Path " + state, "Learn off", "Max_Alerts 100000",
 		"Query kubernetes.audit.verb:*", "New_Terms_Fields user_agent.original", "History_Window 7d", "Rule_Name New agent"}, more...)...)
 }
 
 // tailFrom is an input that goes on after a restart where it was.
 func tailFrom(dir, path string) string {
-	return tail(path) + "    DB " + filepath.Join(dir, "tail.db") + "\n    Refresh_Interval 1\n"
+	return fluentbit.Tail(path) + "    DB " + filepath.Join(dir, "tail.db") + "\n    Refresh_Interval 1\n"
 }
 
 func create(t *testing.T, path string) {
@@ -58,28 +60,28 @@ func shown(term string) string {
 // TestBurst ends Fluent Bit in a burst of new terms: the alerts of the last
 // flushes cannot leave through an input any more, and leave at the next start.
 func TestBurst(t *testing.T) {
-	eachFluentBit(t, func(t *testing.T, binary string) {
-		needsDatabase(t, binary)
+	fluentbit.Each(t, func(t *testing.T, binary string) {
+		fluentbit.NeedsDatabase(t, binary)
 		dir := t.TempDir()
 		log, out := filepath.Join(dir, "audit.log"), filepath.Join(dir, "alerts")
 		create(t, log)
-		config := prelude(dir) + tailFrom(dir, log) + alertsInput("alert.newterms") + newAgent(filepath.Join(dir, "state")) + toFile("alert.*", out)
+		config := fluentbit.Prelude(dir) + tailFrom(dir, log) + fluentbit.AlertsInput("alert.newterms") + newAgent(filepath.Join(dir, "state")) + fluentbit.ToFile("alert.*", out)
 		total := 0
 		for _, wait := range []time.Duration{20, 150, 400, 900} {
-			fb := start(t, binary, dir, config)
-			eventually(t, "the start", func() bool { return strings.Contains(fb.log.String(), "1 rule;") })
+			fb := fluentbit.Start(t, binary, dir, config)
+			fluentbit.Eventually(t, "the start", func() bool { return strings.Contains(fb.Log.String(), "1 rule;") })
 			appendTo(t, log, []byte(agents(total, total+300)))
 			total += 300
 			time.Sleep(wait * time.Millisecond)
-			fb.stop()
+			fb.Stop()
 		}
-		fb := start(t, binary, dir, config)
+		fb := fluentbit.Start(t, binary, dir, config)
 		have := func() int {
 			data, _ := os.ReadFile(out)
-			return len(once(t, parseAlerts(t, data[:bytes.LastIndexByte(data, '\n')+1]))) // the last line may be half written
+			return len(once(t, fluentbit.ParseAlerts(t, data[:bytes.LastIndexByte(data, '\n')+1]))) // the last line may be half written
 		}
-		eventually(t, fmt.Sprintf("%d alerts (there are %d)", total, have()), func() bool { return have() >= total })
-		fb.stop()
+		fluentbit.Eventually(t, fmt.Sprintf("%d alerts (there are %d)", total, have()), func() bool { return have() >= total })
+		fb.Stop()
 		if n := have(); n != total {
 			t.Errorf("%d different alerts, want %d", n, total)
 		}
@@ -88,21 +90,21 @@ func TestBurst(t *testing.T) {
 
 // TestTwoProcesses starts a second Fluent Bit on the same state.
 func TestTwoProcesses(t *testing.T) {
-	eachFluentBit(t, func(t *testing.T, binary string) {
+	fluentbit.Each(t, func(t *testing.T, binary string) {
 		dir, other := t.TempDir(), t.TempDir()
-		config := section("INPUT", "Name dummy", "Tag kube.dummy") + newAgent(filepath.Join(dir, "state"), "Alert_Stdout on")
-		first := start(t, binary, dir, prelude(dir)+config)
-		eventually(t, "the start", func() bool { return strings.Contains(first.log.String(), "1 rule;") })
-		start(t, binary, other, prelude(other)+config).refused(fmt.Sprintf("the state is in use: process %d holds", first.cmd.Process.Pid))
-		first.stop()
-		third := start(t, binary, dir, prelude(dir)+config)
-		eventually(t, "the start after the first has ended", func() bool { return strings.Contains(third.log.String(), "1 rule;") })
+		config := fluentbit.Section("INPUT", "Name dummy", "Tag kube.dummy") + newAgent(filepath.Join(dir, "state"), "Alert_Stdout on")
+		first := fluentbit.Start(t, binary, dir, fluentbit.Prelude(dir)+config)
+		fluentbit.Eventually(t, "the start", func() bool { return strings.Contains(first.Log.String(), "1 rule;") })
+		fluentbit.Start(t, binary, other, fluentbit.Prelude(other)+config).Refused(fmt.Sprintf("the state is in use: process %d holds", first.Cmd.Process.Pid))
+		first.Stop()
+		third := fluentbit.Start(t, binary, dir, fluentbit.Prelude(dir)+config)
+		fluentbit.Eventually(t, "the start after the first has ended", func() bool { return strings.Contains(third.Log.String(), "1 rule;") })
 		// Killed, it leaves no lock.
-		_ = third.cmd.Process.Signal(syscall.SIGKILL)
-		<-third.done
-		fourth := start(t, binary, dir, prelude(dir)+config)
-		eventually(t, "the start after a kill", func() bool { return strings.Contains(fourth.log.String(), "1 rule;") })
-		fourth.stop()
+		_ = third.Cmd.Process.Signal(syscall.SIGKILL)
+		<-third.Done
+		fourth := fluentbit.Start(t, binary, dir, fluentbit.Prelude(dir)+config)
+		fluentbit.Eventually(t, "the start after a kill", func() bool { return strings.Contains(fourth.Log.String(), "1 rule;") })
+		fourth.Stop()
 	})
 }
 
@@ -113,24 +115,24 @@ func TestHostile(t *testing.T) {
 		strings.Repeat("long ", 200_000), "a\nb\r\nc", `"quotes" \`, `"}` + "\n" + `{"forged":true}`, "\x1b[31mred\x01\x7f", "a\u2028b",
 		"{rule_id}{tag}%s%n", "../../../../etc/passwd", "alert.* **", "user\u202Egnp.exe",
 	}
-	eachFluentBit(t, func(t *testing.T, binary string) {
+	fluentbit.Each(t, func(t *testing.T, binary string) {
 		dir := t.TempDir()
 		log, out, direct := filepath.Join(dir, "audit.log"), filepath.Join(dir, "alerts"), filepath.Join(dir, "direct")
 		create(t, log)
 		for _, h := range hostile {
 			appendTo(t, log, []byte(agent(h)))
 		}
-		fb := start(t, binary, dir, prelude(dir)+strings.Replace(tail(log), "Buffer_Max_Size  1M", "Buffer_Max_Size  8M\n    Buffer_Chunk_Size 2M", 1)+
-			alertsInput("alert.newterms")+newAgent(filepath.Join(dir, "state"), "Alert_File "+direct, "Alert_Tag alert.{rule_id}.{tag}")+toFile("alert.*", out))
-		settled(t, out, len(hostile))
-		settled(t, direct, len(hostile))
-		fb.stop()
+		fb := fluentbit.Start(t, binary, dir, fluentbit.Prelude(dir)+strings.Replace(fluentbit.Tail(log), "Buffer_Max_Size  1M", "Buffer_Max_Size  8M\n    Buffer_Chunk_Size 2M", 1)+
+			fluentbit.AlertsInput("alert.newterms")+newAgent(filepath.Join(dir, "state"), "Alert_File "+direct, "Alert_Tag alert.{rule_id}.{tag}")+fluentbit.ToFile("alert.*", out))
+		fluentbit.Settled(t, out, len(hostile))
+		fluentbit.Settled(t, direct, len(hostile))
+		fb.Stop()
 		for _, path := range []string{out, direct} {
 			want := make(map[string]bool)
 			for _, h := range hostile {
 				want[shown(h)] = true
 			}
-			for _, a := range alerts(t, path) { // which fails if a line is no JSON
+			for _, a := range fluentbit.Alerts(t, path) { // which fails if a line is no JSON
 				if len(a.Terms) != 1 || !want[fmt.Sprint(a.Terms[0])] {
 					t.Errorf("%s: terms %.200q", filepath.Base(path), a.Terms)
 					continue
@@ -153,17 +155,17 @@ func TestHostile(t *testing.T) {
 // TestNoSecretsInLogs: what is configured as a secret is in no line of the
 // log, at the highest level, though everything goes wrong.
 func TestNoSecretsInLogs(t *testing.T) {
-	eachFluentBit(t, func(t *testing.T, binary string) {
+	fluentbit.Each(t, func(t *testing.T, binary string) {
 		dir := t.TempDir()
 		log := filepath.Join(dir, "audit.log")
 		create(t, log)
 		appendTo(t, log, []byte(agents(0, 3)))
-		fb := start(t, binary, dir, strings.Replace(prelude(dir), "Log_Level info", "Log_Level debug", 1)+tail(log)+
-			newAgent(filepath.Join(dir, "state"), "Alert_Forward tcp://127.0.0.1:"+freePort(t),
+		fb := fluentbit.Start(t, binary, dir, strings.Replace(fluentbit.Prelude(dir), "Log_Level info", "Log_Level debug", 1)+fluentbit.Tail(log)+
+			newAgent(filepath.Join(dir, "state"), "Alert_Forward tcp://127.0.0.1:"+fluentbit.FreePort(t),
 				"Alert_Forward_Shared_Key sekrit-key", "Alert_Forward_User ann", "Alert_Forward_Password sekrit-word"))
-		eventually(t, "the failure to forward", func() bool { return strings.Contains(fb.log.String(), "alerts cannot leave") })
-		fb.stop()
-		if strings.Contains(fb.log.String(), "sekrit") {
+		fluentbit.Eventually(t, "the failure to forward", func() bool { return strings.Contains(fb.Log.String(), "alerts cannot leave") })
+		fb.Stop()
+		if strings.Contains(fb.Log.String(), "sekrit") {
 			t.Error("the log holds a secret")
 		}
 	})

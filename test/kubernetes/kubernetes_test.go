@@ -1,4 +1,4 @@
-package e2e
+package kubernetes
 
 import (
 	"os"
@@ -16,9 +16,11 @@ import (
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
+
+	"fluent-bit-newterms/test/fluentbit"
 )
 
-var manifests = filepath.Join(root, "conf/kubernetes")
+var manifests = filepath.Join(fluentbit.Root, "conf/kubernetes")
 
 // rendered is what kubectl would apply, decoded strictly: a field that the
 // Kubernetes API does not have is an error.
@@ -266,21 +268,21 @@ func lay(t *testing.T, dir string, files map[string]string, replacements ...stri
 }
 
 // printed returns the alerts that Fluent Bit's stdout output has printed.
-func printed(t *testing.T, fb *fluentBit) []alert {
+func printed(t *testing.T, fb *fluentbit.Process) []fluentbit.Alert {
 	t.Helper()
 	var lines []string
-	for line := range strings.Lines(fb.log.String()) {
+	for line := range strings.Lines(fb.Log.String()) {
 		if strings.HasPrefix(line, "{") && strings.HasSuffix(line, "}\n") {
 			lines = append(lines, line)
 		}
 	}
-	return parseAlerts(t, []byte(strings.Join(lines, "")))
+	return fluentbit.ParseAlerts(t, []byte(strings.Join(lines, "")))
 }
 
 // here are the replacements that let a node's configuration run in a folder.
 func here(dir, log, port, rules string) []string {
 	return []string{
-		"/usr/local/lib/newterms/out_newterms.so", built.plugin,
+		"/usr/local/lib/newterms/out_newterms.so", fluentbit.Plugin,
 		"/etc/newterms/rules", rules,
 		"/etc/newterms/plugins.conf", filepath.Join(dir, "conf/plugins.conf"),
 		"/etc/newterms", filepath.Join(dir, "conf"),
@@ -296,12 +298,12 @@ func here(dir, log, port, rules string) []string {
 // the rules of its ConfigMap, and after a restart it finds nothing new.
 func TestKubernetesConfiguration(t *testing.T) {
 	r := render(t, "base")
-	eachFluentBit(t, func(t *testing.T, binary string) {
-		needsDatabase(t, binary)
+	fluentbit.Each(t, func(t *testing.T, binary string) {
+		fluentbit.NeedsDatabase(t, binary)
 		dir := t.TempDir()
-		log := auditLog(t, dir)
+		log := fluentbit.AuditLog(t, dir)
 		rules := lay(t, filepath.Join(dir, "rules"), r.config(t, "newterms-rules"))
-		runNode(t, binary, dir, log, rules, lay(t, filepath.Join(dir, "conf"), r.config(t, "newterms-config"), here(dir, log, freePort(t), rules)...)+"/fluent-bit.yaml")
+		runNode(t, binary, dir, log, rules, lay(t, filepath.Join(dir, "conf"), r.config(t, "newterms-config"), here(dir, log, fluentbit.FreePort(t), rules)...)+"/fluent-bit.yaml")
 	})
 }
 
@@ -311,13 +313,13 @@ func runNode(t *testing.T, binary, dir, log, rules, config string) {
 	if err := os.MkdirAll(filepath.Join(dir, "lib"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	fb := startFile(t, binary, config)
-	eventually(t, "alerts", func() bool { return len(printed(t, fb)) >= seedAlerts })
-	fb.stop()
-	same(t, names(printed(t, fb)), replayed(t, rules, log))
-	fb = startFile(t, binary, config)
-	eventually(t, "the start", func() bool { return strings.Contains(fb.log.String(), "45 tuples known") })
-	fb.stop()
+	fb := fluentbit.StartFile(t, binary, config)
+	fluentbit.Eventually(t, "alerts", func() bool { return len(printed(t, fb)) >= fluentbit.SeedAlerts })
+	fb.Stop()
+	fluentbit.Same(t, fluentbit.Names(printed(t, fb)), fluentbit.Replayed(t, rules, log))
+	fb = fluentbit.StartFile(t, binary, config)
+	fluentbit.Eventually(t, "the start", func() bool { return strings.Contains(fb.Log.String(), "45 tuples known") })
+	fb.Stop()
 	if n := len(printed(t, fb)); n != 0 {
 		t.Errorf("%d alerts after a restart", n)
 	}
@@ -361,7 +363,7 @@ func TestHelm(t *testing.T) {
 		volumes = append(volumes, v.Name)
 	}
 	checkContainer(t, &c, volumes)
-	plugins, err := os.ReadFile(filepath.Join(root, "conf/plugins.conf"))
+	plugins, err := os.ReadFile(filepath.Join(fluentbit.Root, "conf/plugins.conf"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -370,21 +372,21 @@ func TestHelm(t *testing.T) {
 		"custom_parsers.conf": values.Config.CustomParsers,
 		"fluent-bit.conf":     values.Config.Service + values.Config.Inputs + values.Config.Filters + values.Config.Outputs,
 	}
-	eachFluentBit(t, func(t *testing.T, binary string) {
-		needsDatabase(t, binary)
+	fluentbit.Each(t, func(t *testing.T, binary string) {
+		fluentbit.NeedsDatabase(t, binary)
 		dir := t.TempDir()
-		log := auditLog(t, dir)
-		runNode(t, binary, dir, log, rules, lay(t, filepath.Join(dir, "conf"), files, here(dir, log, freePort(t), rules)...)+"/fluent-bit.conf")
+		log := fluentbit.AuditLog(t, dir)
+		runNode(t, binary, dir, log, fluentbit.Rules, lay(t, filepath.Join(dir, "conf"), files, here(dir, log, fluentbit.FreePort(t), fluentbit.Rules)...)+"/fluent-bit.conf")
 	})
 }
 
 // TestImage has the recipe copy what is there, and build what make builds.
 func TestImage(t *testing.T) {
-	recipe, err := os.ReadFile(filepath.Join(root, "conf/image/Dockerfile"))
+	recipe, err := os.ReadFile(filepath.Join(fluentbit.Root, "conf/image/Dockerfile"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	makefile, err := os.ReadFile(filepath.Join(fluentbit.Root, "Makefile"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -394,7 +396,7 @@ func TestImage(t *testing.T) {
 	}
 	for _, m := range copies {
 		for _, path := range strings.Fields(m[1]) {
-			if _, err := os.Stat(filepath.Join(root, path)); err != nil {
+			if _, err := os.Stat(filepath.Join(fluentbit.Root, path)); err != nil {
 				t.Error(err)
 			}
 		}

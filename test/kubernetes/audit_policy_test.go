@@ -1,4 +1,4 @@
-package e2e
+package kubernetes
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 	"sigs.k8s.io/yaml"
+
+	"fluent-bit-newterms/test/fluentbit"
 )
 
 // policy reads the audit policy, strictly.
@@ -88,7 +90,7 @@ func applies(r *auditv1.PolicyRule, e *auditEvent) bool {
 // them what they find in all.
 func TestAuditPolicy(t *testing.T) {
 	p := policy(t)
-	all := gunzip(t, filepath.Join(root, "test/testdata/k8s-audit.jsonl.gz"))
+	all := fluentbit.Gunzip(t, filepath.Join(fluentbit.Root, "test/testdata/k8s-audit.jsonl.gz"))
 	var kept []byte
 	events, stay := 0, 0
 	for line := range bytes.Lines(all) {
@@ -119,18 +121,18 @@ func TestAuditPolicy(t *testing.T) {
 		t.Errorf("%d of %d events stay", stay, events)
 	}
 	dir := t.TempDir()
-	whole, some := auditLog(t, dir), filepath.Join(dir, "kept.log")
+	whole, some := fluentbit.AuditLog(t, dir), filepath.Join(dir, "kept.log")
 	if err := os.WriteFile(some, kept, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(replayed(t, rules, whole)); n != seedAlerts {
+	if n := len(fluentbit.Replayed(t, fluentbit.Rules, whole)); n != fluentbit.SeedAlerts {
 		t.Fatalf("%d alerts from the whole log", n)
 	}
-	same(t, replayed(t, rules, some), replayed(t, rules, whole))
+	fluentbit.Same(t, fluentbit.Replayed(t, fluentbit.Rules, some), fluentbit.Replayed(t, fluentbit.Rules, whole))
 
-	public, err := filepath.Glob(filepath.Join(root, "../shared/data/rules/*.toml"))
+	public, err := filepath.Glob(filepath.Join(fluentbit.Root, "../shared/data/rules/*.toml"))
 	if err != nil || len(public) == 0 {
-		t.Skip("SKIPPED: Elastic's rules are not here; the seed rule has been looked at")
+		t.Skip("Elastic's rules are not here; the seed rule has been looked at")
 	}
 	for _, path := range public {
 		text, err := os.ReadFile(path)
@@ -138,7 +140,9 @@ func TestAuditPolicy(t *testing.T) {
 			t.Fatal(err)
 		}
 		if bytes.Contains(text, []byte("logs-kubernetes.audit_logs")) {
-			t.Run(filepath.Base(path), func(t *testing.T) { same(t, replayed(t, path, some), replayed(t, path, whole)) })
+			t.Run(filepath.Base(path), func(t *testing.T) {
+				fluentbit.Same(t, fluentbit.Replayed(t, path, some), fluentbit.Replayed(t, path, whole))
+			})
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package e2e
+package kubernetes
 
 import (
 	"bytes"
@@ -17,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fluent-bit-newterms/test/fluentbit"
 )
 
 // TestAggregator runs the configuration of the aggregator: the first half of
@@ -26,15 +28,15 @@ import (
 // when told to; there the rest of the configuration is run.
 func TestAggregator(t *testing.T) {
 	r := render(t, "overlays/aggregator")
-	data := gunzip(t, filepath.Join(root, "test/testdata/k8s-audit.jsonl.gz"))
+	data := fluentbit.Gunzip(t, filepath.Join(fluentbit.Root, "test/testdata/k8s-audit.jsonl.gz"))
 	lines := bytes.Split(bytes.TrimSpace(data), []byte("\n"))
 	half := len(lines) / 2
-	eachFluentBit(t, func(t *testing.T, binary string) {
+	fluentbit.Each(t, func(t *testing.T, binary string) {
 		dir := t.TempDir()
 		certs := issue(t, filepath.Join(dir, "conf/tls"))
-		webhook, forward := freePort(t), freePort(t)
+		webhook, forward := fluentbit.FreePort(t), fluentbit.FreePort(t)
 		rules := lay(t, filepath.Join(dir, "rules"), r.config(t, "newterms-rules"))
-		replacements := append([]string{"8443", webhook, "24224", forward}, here(dir, "", freePort(t), rules)...)
+		replacements := append([]string{"8443", webhook, "24224", forward}, here(dir, "", fluentbit.FreePort(t), rules)...)
 		lay(t, filepath.Join(dir, "conf"), r.config(t, "newterms-aggregator-config"), replacements...)
 		if err := os.MkdirAll(filepath.Join(dir, "lib"), 0o755); err != nil {
 			t.Fatal(err)
@@ -42,15 +44,15 @@ func TestAggregator(t *testing.T) {
 		t.Setenv("FORWARD_SHARED_KEY", "a key")
 		mutual := asksForCertificates(binary)
 		if !mutual {
-			t.Logf("%s cannot ask for client certificates: that line of the configuration is left out", version(binary))
+			t.Logf("%s cannot ask for client certificates: that line of the configuration is left out", fluentbit.Version(binary))
 			without(t, filepath.Join(dir, "conf/fluent-bit.yaml"), verifyClient)
 		}
-		fb := startFile(t, binary, filepath.Join(dir, "conf/fluent-bit.yaml"))
+		fb := fluentbit.StartFile(t, binary, filepath.Join(dir, "conf/fluent-bit.yaml"))
 
 		for i := 0; i < half; i += 400 {
 			body := append([]byte(`{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":[`), bytes.Join(lines[i:min(i+400, half)], []byte(","))...)
 			body = append(body, "]}"...)
-			eventually(t, "the webhook's port", func() bool { return certs.post(webhook, body, true) == nil })
+			fluentbit.Eventually(t, "the webhook's port", func() bool { return certs.post(webhook, body, true) == nil })
 		}
 		if mutual && certs.post(webhook, []byte(`{"items":[]}`), false) == nil {
 			t.Error("the webhook takes events from somebody without a certificate")
@@ -62,22 +64,22 @@ func TestAggregator(t *testing.T) {
 			t.Fatal(err)
 		}
 		to := func(key string) string {
-			return section("OUTPUT", "Name forward", "Match kube.audit", "Host 127.0.0.1", "Port "+forward, "Shared_Key "+key, "Self_Hostname node-1",
+			return fluentbit.Section("OUTPUT", "Name forward", "Match kube.audit", "Host 127.0.0.1", "Port "+forward, "Shared_Key "+key, "Self_Hostname node-1",
 				"Require_Ack_Response On", "Retry_Limit 2", "tls On", "tls.verify On", "tls.ca_file "+certs.ca, "tls.vhost newterms-aggregator.newterms.svc")
 		}
-		stranger := start(t, binary, there, prelude(there)+section("INPUT", "Name dummy", "Tag kube.audit",
+		stranger := fluentbit.Start(t, binary, there, fluentbit.Prelude(there)+fluentbit.Section("INPUT", "Name dummy", "Tag kube.audit",
 			`Dummy {"kind":"Event","apiVersion":"audit.k8s.io/v1","stage":"ResponseComplete","verb":"get","userAgent":"intruder","user":{"username":"x"},"annotations":{"authorization.k8s.io/decision":"allow"}}`)+to("not the key"))
-		node := start(t, binary, t.TempDir(), prelude(there)+tail(log)+to("a key"))
+		node := fluentbit.Start(t, binary, t.TempDir(), fluentbit.Prelude(there)+fluentbit.Tail(log)+to("a key"))
 
-		eventually(t, "alerts", func() bool { return len(printed(t, fb)) >= seedAlerts })
-		node.stop()
-		_ = stranger.cmd.Process.Kill()
-		fb.stop()
+		fluentbit.Eventually(t, "alerts", func() bool { return len(printed(t, fb)) >= fluentbit.SeedAlerts })
+		node.Stop()
+		_ = stranger.Cmd.Process.Kill()
+		fb.Stop()
 		whole := filepath.Join(dir, "whole.log")
 		if err := os.WriteFile(whole, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		same(t, names(printed(t, fb)), replayed(t, rules, whole))
+		fluentbit.Same(t, fluentbit.Names(printed(t, fb)), fluentbit.Replayed(t, rules, whole))
 	})
 }
 
@@ -198,12 +200,12 @@ func TestSnippets(t *testing.T) {
 	if len(snippets) < 5 {
 		t.Fatalf("%d snippets", len(snippets))
 	}
-	eachFluentBit(t, func(t *testing.T, binary string) {
+	fluentbit.Each(t, func(t *testing.T, binary string) {
 		for _, snippet := range snippets {
 			dir := t.TempDir()
 			text := snippet
 			if strings.HasPrefix(text, "pipeline:") {
-				text = "plugins:\n  - " + built.plugin + "\n  - " + built.plugin + "\n" + text
+				text = "plugins:\n  - " + fluentbit.Plugin + "\n  - " + fluentbit.Plugin + "\n" + text
 			} else {
 				text = "pipeline:\n  inputs:\n    - name: dummy\n      tag: alert.newterms\n  outputs:\n" + text
 			}
@@ -211,11 +213,11 @@ func TestSnippets(t *testing.T) {
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			fb := startFile(t, binary, path, "--dry-run")
-			if err := <-fb.done; err != nil || !strings.Contains(fb.log.String(), "configuration test is successful") {
-				t.Errorf("%v\n%s\n%s", err, text, fb.log)
+			fb := fluentbit.StartFile(t, binary, path, "--dry-run")
+			if err := <-fb.Done; err != nil || !strings.Contains(fb.Log.String(), "configuration test is successful") {
+				t.Errorf("%v\n%s\n%s", err, text, fb.Log)
 			}
-			if s := fb.log.String(); strings.Contains(s, "unknown configuration property") || strings.Contains(s, "[error]") {
+			if s := fb.Log.String(); strings.Contains(s, "unknown configuration property") || strings.Contains(s, "[error]") {
 				t.Errorf("%s\n%s", text, s)
 			}
 		}
