@@ -89,6 +89,7 @@ func expandGlob(pattern string) ([]found, *Problem) {
 	for _, path := range matches {
 		info, err := os.Stat(path)
 		switch {
+		case passedOver(path) && !passedOver(pattern):
 		case err != nil:
 			p := unreadable(path, err)
 			return files, &p
@@ -109,8 +110,11 @@ func expandGlob(pattern string) ([]found, *Problem) {
 	return files, nil
 }
 
-// folder finds the rule files in root and below it. Names that begin with a
-// dot are passed over: a mounted ConfigMap keeps its versions under such.
+// folder finds the rule files in root and below it. It leaves out names that
+// begin with a dot: a mounted ConfigMap keeps its versions under such names. It
+// leaves out names that begin with an underscore: Elastic's repository keeps
+// rules that are out of use in _deprecated, and conf/rules/_pack holds rules
+// that a user chooses from.
 func folder(root string) ([]found, *Problem) {
 	var files []found
 	// The slash makes WalkDir follow root itself where it is a link.
@@ -118,7 +122,7 @@ func folder(root string) ([]found, *Problem) {
 		if err != nil {
 			return err
 		}
-		hidden := strings.HasPrefix(entry.Name(), ".") && filepath.Clean(path) != filepath.Clean(root)
+		hidden := passedOver(path) && filepath.Clean(path) != filepath.Clean(root)
 		switch {
 		case entry.IsDir() && hidden:
 			return filepath.SkipDir
@@ -146,8 +150,18 @@ func folder(root string) ([]found, *Problem) {
 	return files, nil
 }
 
+// passedOver tells by the last name of a path whether a folder or a glob
+// leaves it out.
+func passedOver(path string) bool {
+	name := filepath.Base(path)
+	return strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_")
+}
+
+// isRuleFile tells by its name whether a folder's file holds rules.
+// NAME.test.toml holds the tests of NAME.toml.
 func isRuleFile(path string) bool {
-	return slices.Contains([]string{".toml", ".ndjson"}, strings.ToLower(filepath.Ext(path)))
+	path = strings.ToLower(path)
+	return !strings.HasSuffix(path, ".test.toml") && slices.Contains([]string{".toml", ".ndjson"}, filepath.Ext(path))
 }
 
 // unreadable says why a file cannot be read, without the system call's name.

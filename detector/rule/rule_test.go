@@ -216,9 +216,12 @@ func inlineRule(t *testing.T, c InlineConfig) *Rule {
 
 // TestShippedRules checks the rules that we ship ourselves.
 func TestShippedRules(t *testing.T) {
-	set, err := Load([]string{"../../conf/rules"}, Options{})
+	set, err := Load([]string{"../../conf/rules", "../../conf/rules/_pack"}, Options{})
 	if err != nil || len(set.Warnings) > 0 || len(set.Skipped) > 0 {
 		t.Fatalf("error %v, warnings %v, skipped %v", err, set.Warnings, set.Skipped)
+	}
+	if len(set.Rules) < 21 {
+		t.Errorf("%d rules", len(set.Rules))
 	}
 	var seed *Rule
 	for _, r := range set.Rules {
@@ -265,6 +268,11 @@ func TestFolders(t *testing.T) {
 	write("plain/readme.md", "not a rule")
 	write("mount/..2026/d.toml", "d")
 	write("with,comma/e.toml", "e")
+	write("chosen/f.toml", "f")
+	write("chosen/f.test.toml", "a test, no rule")
+	write("chosen/_pack/g.toml", "g")
+	write("chosen/_pack/h/i.toml", "i")
+	write("chosen/_draft.toml", "draft")
 	for link, target := range map[string]string{"mount/..data": "..2026", "mount/d.toml": "..data/d.toml", "linked": "plain"} {
 		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
 			t.Fatal(err)
@@ -275,14 +283,18 @@ func TestFolders(t *testing.T) {
 		spec []string
 		want []string
 	}{
-		"a folder, in order":       {[]string{"plain"}, []string{"a", "b", "c"}},
-		"a linked folder":          {[]string{"linked"}, []string{"a", "b", "c"}},
-		"a mounted ConfigMap":      {[]string{"mount"}, []string{"d"}},
-		"a list":                   {[]string{"plain/b.toml, mount/d.toml"}, []string{"b", "d"}},
-		"a comma in the name":      {[]string{"with,comma"}, []string{"e"}},
-		"a glob":                   {[]string{"plain/*"}, []string{"a", "b", "c"}},
-		"the same files twice":     {[]string{"plain/a.toml", "plain", "./plain/../plain/*.toml"}, []string{"a", "b", "c"}},
-		"a list with empty places": {[]string{" plain/a.toml,, "}, []string{"a"}},
+		"a folder, in order":         {[]string{"plain"}, []string{"a", "b", "c"}},
+		"a linked folder":            {[]string{"linked"}, []string{"a", "b", "c"}},
+		"a mounted ConfigMap":        {[]string{"mount"}, []string{"d"}},
+		"a list":                     {[]string{"plain/b.toml, mount/d.toml"}, []string{"b", "d"}},
+		"a comma in the name":        {[]string{"with,comma"}, []string{"e"}},
+		"a glob":                     {[]string{"plain/*"}, []string{"a", "b", "c"}},
+		"the same files twice":       {[]string{"plain/a.toml", "plain", "./plain/../plain/*.toml"}, []string{"a", "b", "c"}},
+		"not what has an underscore": {[]string{"chosen"}, []string{"f"}},
+		"nor by a glob":              {[]string{"chosen/*"}, []string{"f"}},
+		"unless it is named":         {[]string{"chosen,chosen/_pack"}, []string{"f", "g", "i"}},
+		"or named by a glob":         {[]string{"chosen/_*"}, []string{"draft", "g", "i"}},
+		"a list with empty places":   {[]string{" plain/a.toml,, "}, []string{"a"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			set, err := Load(c.spec, Options{})
