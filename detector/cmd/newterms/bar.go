@@ -25,13 +25,22 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// sayTyped says that events are taken from the keyboard: who names no file has
+// expand finds the files to read, and says what a user should know of them:
+// also that events are taken from the keyboard, for who names no file has
 // mostly forgotten it.
-func sayTyped(cmd *cobra.Command, files []string) {
+func expand(cmd *cobra.Command, paths []string) (*input.Files, error) {
+	files, err := input.Expand(paths)
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range files.Notes {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", cmd.CommandPath(), printable(note))
+	}
 	in, ok := cmd.InOrStdin().(*os.File)
-	if ok && slices.Equal(files, []string{input.Stdin}) && term.IsTerminal(int(in.Fd())) {
+	if ok && slices.Equal(files.Paths, []string{input.Stdin}) && term.IsTerminal(int(in.Fd())) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s: no file is named: reading events from the terminal, up to Ctrl-D\n", cmd.CommandPath())
 	}
+	return files, nil
 }
 
 // newBar returns a bar for size bytes, -1 if that is not known; nil if w is no

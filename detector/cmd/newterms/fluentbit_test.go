@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// plainEvents are such as every form can write; hostileEvent is one whose
-// strings hold what forms that do not escape them cannot tell from their own.
+// plainEvents and hostileEvent hold what forms that do not escape strings
+// cannot tell from their own.
 const (
 	plainEvents = `{"@timestamp":"2026-01-01T10:00:00Z","user":{"name":"alice"},"process":{"name":"curl","args":["-s","say \"hi\", he said",{"n":-1.5}]},"ok":true,"no":null}
 {"@timestamp":"2026-01-01T10:01:00Z","user":{"name":"bob é \u2028"},"process":{"name":"C:\\nc {\"a\":\"b\"}"}}
@@ -44,9 +44,9 @@ func TestFluentBitForms(t *testing.T) {
 		{"file", "", 3, ""},
 		{"file", "plain", 3, ""},
 		{"file", "msgpack", 3, ""},
-		{"file", "ltsv", 2, "warning: Fluent Bit does not escape strings"},
+		{"file", "ltsv", 0, "are not escaped, so they can be forged"},
 		{"file", "csv", 0, "csv form, which leaves the names of fields out"},
-		{"stdout", "", 2, "warning: Fluent Bit does not escape strings"},
+		{"stdout", "", 0, "are not escaped, so they can be forged"},
 		{"stdout", "json", 3, ""},
 		{"stdout", "json_lines", 3, ""},
 		{"stdout", "json_stream", 3, ""},
@@ -100,7 +100,11 @@ func TestFluentBitForms(t *testing.T) {
 				}
 				write(t, file, string(fluentBit(config)))
 			}
-			got, note := command(t, 0, "replay", "--rules", rules, file)
+			code := 0
+			if f.alerts == 0 {
+				code = 2 // nothing in the file can be read
+			}
+			got, note := command(t, code, "replay", "--rules", rules, file)
 			if terms := termsOf(t, got); !slices.Equal(terms, want[:f.alerts]) {
 				text, _ := os.ReadFile(file)
 				t.Errorf("alerts %q, want %q, of\n%s\n%s", terms, want[:f.alerts], text, note)

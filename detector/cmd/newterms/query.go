@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -49,13 +48,13 @@ could not be read.`,
 				return err
 			}
 			q.memo, q.reader = compiler.NewMemo(), plan.NewReader()
-			files, _, err := input.Expand(args[1:])
+			files, err := expand(cmd, args[1:])
 			if err != nil {
 				return err
 			}
 			q.out = bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
 			q.trouble = trouble{w: cmd.ErrOrStderr(), command: cmd.CommandPath()}
-			return q.run(cmd, files)
+			return q.run(cmd, files.Paths)
 		},
 	}
 	shape.add(cmd.Flags())
@@ -90,7 +89,6 @@ func (q *queryRun) Event(ev *mapping.Event) {
 
 func (q *queryRun) run(cmd *cobra.Command, files []string) error {
 	ctx := cmd.Context()
-	sayTyped(cmd, files)
 	in := input.NewReader(ctx, files, cmd.InOrStdin())
 	defer in.Close()
 	var file string
@@ -100,12 +98,8 @@ func (q *queryRun) run(cmd *cobra.Command, files []string) error {
 		if err != nil {
 			return q.end(err)
 		}
-		file = c.File
-		switch {
-		case c.Err != nil:
+		if file = c.File; c.Err != nil {
 			q.trouble.file(c.Err)
-		case c.TooLong:
-			q.trouble.line(c.File, c.Line, errTooLong)
 		}
 		full := q.chunk(c)
 		in.Free(c)
@@ -118,26 +112,31 @@ func (q *queryRun) run(cmd *cobra.Command, files []string) error {
 	}
 }
 
-// chunk searches the lines of a chunk; full tells that enough were found.
+// chunk searches the values of a chunk; full tells that enough were found.
 func (q *queryRun) chunk(c *input.Chunk) (full bool) {
-	for line, text := range lines(c) {
+	for _, v := range c.Values {
+		if v.TooLong {
+			q.trouble.line(c.File, v.Line, errTooLong)
+			continue
+		}
 		q.matched = false
-		q.trouble.doubt(c.File, text)
-		err := input.Events(text, func(event []byte, ns int64) {
-			_ = q.reader.Line(event, ns, line, q) // Skip has heard of it
+		err := input.Events(v.Text, func(event []byte, ns int64) {
+			if q.reader.Line(event, ns, v.Line, q) == nil { // or Skip has heard of it
+				q.trouble.read(c.File)
+			}
 		})
 		if err != nil {
-			q.trouble.line(c.File, line, err)
+			q.trouble.line(c.File, v.Line, err)
 		}
-		if q.matched == q.invert || len(bytes.TrimSpace(text)) == 0 {
+		if q.matched == q.invert {
 			continue
 		}
 		q.found++
 		if !q.count {
 			if q.number {
-				fmt.Fprintf(q.out, "%s:%d:", printable(c.File), line)
+				fmt.Fprintf(q.out, "%s:%d:", printable(c.File), v.Line)
 			}
-			q.out.Write(text)
+			q.out.Write(v.Text)
 			q.out.WriteByte('\n')
 		}
 		if q.most > 0 && q.found >= q.most {
@@ -157,7 +156,7 @@ func (q *queryRun) end(err error) error {
 	switch {
 	case err != io.EOF:
 		return answer(exitInterrupted)
-	case q.trouble.files > 0:
+	case q.trouble.any():
 		return answer(exitTrouble)
 	case q.found == 0:
 		return answer(exitNo)

@@ -221,6 +221,7 @@ func (v jsonView) end() {}
 
 // outcome turns how a run went into the end of the command.
 func (r *runner) outcome(w io.Writer, interrupted bool) error {
+	trouble := r.trouble.any()
 	if n := r.trouble.lines; n > 0 {
 		fmt.Fprintf(w, "%s passed over, in whole or in part\n", plural(n, "line"))
 	}
@@ -228,7 +229,7 @@ func (r *runner) outcome(w io.Writer, interrupted bool) error {
 	case interrupted:
 		fmt.Fprintln(w, "interrupted")
 		return answer(exitInterrupted)
-	case r.trouble.files > 0:
+	case trouble:
 		return answer(exitTrouble)
 	}
 	return nil

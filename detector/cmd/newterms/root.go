@@ -10,12 +10,13 @@ import (
 const rootHelp = `newterms finds what a log has never shown before: first-seen detection with
 Elastic's new_terms rules, the same engine as the Fluent Bit plugin's.
 
-Events are lines of JSON: Kubernetes audit events, bare or as clouds wrap them,
-or ECS documents. What Fluent Bit's file and stdout outputs write is read too:
-their default forms, plain, json_lines, json, json_stream, msgpack and ltsv. In
-stdout's default form and in ltsv strings are not escaped, so they can be
-forged, and lines that do not come out even are passed over; csv and template
-leave out the names of fields. The lines of msgpack are its records.
+Events are JSON: Kubernetes audit events, bare or as clouds wrap them, or ECS
+documents; an event per line, pretty-printed over several lines, or in an array.
+Text before the JSON, as log collectors write it, is passed over. The exports of
+Elasticsearch, Splunk, Loki and OpenTelemetry are read too, and what Fluent Bit
+writes: the file output's default form, plain and msgpack, and the stdout
+output's json, json_lines and json_stream. Fluent Bit's other forms leave out the
+names of fields, or do not escape strings, which makes them easy to forge.
 Files may be compressed (gzip, zstd; told by how they begin), folders are read
 file by file in the order of their names, and - is the standard input.
 

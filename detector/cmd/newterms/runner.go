@@ -60,11 +60,11 @@ func newRunner(cmd *cobra.Command, o runOptions) (_ *runner, err error) {
 		}
 		sets = append(sets, set)
 	}
-	files, size, err := input.Expand(o.files)
+	files, err := expand(cmd, o.files)
 	if err != nil {
 		return nil, err
 	}
-	r.files = len(files)
+	r.files = len(files.Paths)
 	opts := o.engine
 	opts.EventTime = true
 	opts.TimeFields = append(opts.TimeFields, timeFields...)
@@ -81,10 +81,9 @@ func newRunner(cmd *cobra.Command, o runOptions) (_ *runner, err error) {
 		}
 		r.lanes = append(r.lanes, l)
 	}
-	sayTyped(cmd, files)
-	r.in = input.NewReader(cmd.Context(), files, cmd.InOrStdin())
+	r.in = input.NewReader(cmd.Context(), files.Paths, cmd.InOrStdin())
 	if o.bar {
-		r.bar = newBar(cmd.ErrOrStderr(), size)
+		r.bar = newBar(cmd.ErrOrStderr(), files.Size)
 	}
 	r.trouble.w = r.bar.above(cmd.ErrOrStderr())
 	return r, nil
@@ -162,23 +161,22 @@ func (r *runner) read(ctx context.Context) error {
 	}
 }
 
-// chunk runs the events of a chunk through the engine.
+// chunk runs the events of a chunk through the engines.
 func (r *runner) chunk(c *input.Chunk) {
 	r.file = c.File
-	switch {
-	case c.Err != nil:
+	if c.Err != nil {
 		r.trouble.file(c.Err)
 		return
-	case c.TooLong:
-		r.lines++
-		r.trouble.line(c.File, c.Line, errTooLong)
-		return
 	}
+	r.lines += uint64(c.Lines)
 	for i, l := range r.lanes {
 		batch := l.engine.NewBatch()
-		for line, text := range lines(c) {
-			r.trouble.doubt(c.File, text)
-			err := input.Events(text, func(event []byte, ns int64) {
+		for _, v := range c.Values {
+			if v.TooLong {
+				r.trouble.line(c.File, v.Line, errTooLong)
+				continue
+			}
+			err := input.Events(v.Text, func(event []byte, ns int64) {
 				if r.beat != nil && r.beat.turns(event, ns) {
 					l.note(batch.End(""))
 					r.beat.settle()
@@ -187,13 +185,13 @@ func (r *runner) chunk(c *input.Chunk) {
 				if ns != 0 {
 					batch.Stamp(ns)
 				}
-				_ = batch.Line(event, 0, line) // the engine's Skip has heard of it
+				// The engine's Skip has heard of an error.
+				if batch.Line(event, 0, v.Line) == nil && i == 0 {
+					r.trouble.read(c.File)
+				}
 			})
 			if err != nil {
-				r.trouble.line(c.File, line, err)
-			}
-			if i == 0 {
-				r.lines++
+				r.trouble.line(c.File, v.Line, err)
 			}
 		}
 		l.note(batch.End(""))

@@ -11,34 +11,40 @@ import (
 // counted.
 const namedTroubles = 5
 
-// trouble gathers what could not be read: lines without an event, and files
-// that break off.
+var errTooLong = fmt.Errorf("the line, or the JSON value that begins there, is longer than %d MiB", input.MaxLine>>20)
+
+// trouble gathers what could not be read: lines without an event, files that
+// break off, and files with nothing but such lines.
 type trouble struct {
 	w       io.Writer
 	command string
 
 	lines    uint64 // passed over, in whole or in part
-	files    int    // not read to the end
+	files    int    // not read to the end, or without an event that could be read
 	lastFile string
 	lastLine int
 
-	warned string // the file whose form was warned of last
+	readable string // a file in which an event was read: the last one
+	doubtful string // a file with an unreadable line: the last one
+	reason   string // of that line
 }
 
-// doubt warns, once a file, of lines in a form that can be misread.
-func (t *trouble) doubt(file string, line []byte) {
-	if file == t.warned || !input.ReadsUnescaped(line) {
-		return
+// read notes that an event of a file could be read.
+func (t *trouble) read(file string) {
+	if file != t.doubtful {
+		t.settle()
 	}
-	t.warned = file
-	fmt.Fprintf(t.w, "%s: %s: warning: Fluent Bit does not escape strings in this form: whoever chooses one, such as a user agent, can forge fields; json_lines is safe\n",
-		t.command, printable(file))
+	t.readable = file
 }
 
 // line notes a line that holds no event, or one with a part that holds none.
 func (t *trouble) line(file string, line int, err error) {
 	if t.lines > 0 && t.lastLine == line && t.lastFile == file {
 		return
+	}
+	if file != t.doubtful {
+		t.settle()
+		t.doubtful, t.reason = file, err.Error()
 	}
 	t.lines++
 	t.lastFile, t.lastLine = file, line
@@ -50,8 +56,22 @@ func (t *trouble) line(file string, line int, err error) {
 	}
 }
 
-// file notes a file that could not be read to its end.
+// settle ends the account of the file that had unreadable lines last.
+func (t *trouble) settle() {
+	if t.doubtful != "" && t.doubtful != t.readable {
+		t.file(fmt.Errorf("%s: nothing in the file could be read as an event: %s", t.doubtful, t.reason))
+	}
+	t.doubtful = ""
+}
+
+// file notes a file that could not be read, or not to its end.
 func (t *trouble) file(err error) {
 	t.files++
 	fmt.Fprintf(t.w, "%s: %s\n", t.command, printable(err.Error()))
+}
+
+// any tells whether a file could not be read, once all have been.
+func (t *trouble) any() bool {
+	t.settle()
+	return t.files > 0
 }

@@ -1,6 +1,7 @@
 package input
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -11,63 +12,77 @@ import (
 // Stdin is the path that stands for the standard input.
 const Stdin = "-"
 
-// Expand replaces folders by the files in and below them, by name, hidden
-// ones left out, and makes sure that all files are there. No paths at all
-// mean the standard input. size is the length of the files together, -1 if
-// one of them has none.
-func Expand(paths []string) (files []string, size int64, err error) {
-	if len(paths) == 0 {
-		return []string{Stdin}, -1, nil
+// Files are the files to read.
+type Files struct {
+	Paths []string
+	Size  int64    // of the files together, -1 if one of them has none
+	Notes []string // what a user should know
+}
+
+func (f *Files) add(path string, info fs.FileInfo) {
+	f.Paths = append(f.Paths, path)
+	if info == nil || !info.Mode().IsRegular() {
+		f.Size = -1
+	} else if f.Size >= 0 {
+		f.Size += info.Size()
 	}
-	add := func(path string, info fs.FileInfo) {
-		files = append(files, path)
-		if !info.Mode().IsRegular() {
-			size = -1
-		} else if size >= 0 {
-			size += info.Size()
-		}
+}
+
+// Expand replaces folders by the files in and below them, by name, hidden
+// ones left out, and makes sure that all paths are there. No paths at all mean
+// the standard input. What cannot be opened in a folder is in the list all the
+// same: its reading will fail, and that of the others will not.
+func Expand(paths []string) (*Files, error) {
+	f := &Files{}
+	if len(paths) == 0 {
+		paths = []string{Stdin}
 	}
 	for _, path := range paths {
 		if path == Stdin {
-			files, size = append(files, path), -1
+			f.add(path, nil)
 			continue
 		}
 		info, err := os.Stat(path)
 		if err != nil {
-			return nil, 0, fmt.Errorf("%s: %w", path, unnamed(err))
+			return nil, fmt.Errorf("%s: %w", path, unnamed(err))
 		}
 		if !info.IsDir() {
-			add(path, info)
+			f.add(path, info)
 			continue
 		}
-		before := len(files)
-		err = filepath.WalkDir(path, func(name string, d fs.DirEntry, err error) error {
-			switch {
-			case err != nil:
-				return err
-			case name != path && strings.HasPrefix(d.Name(), "."):
-				if d.IsDir() {
-					return fs.SkipDir
-				}
-				return nil
-			case d.IsDir():
-				return nil
-			}
-			info, err := os.Stat(name) // through a symbolic link
-			if err != nil {
-				return err
-			}
-			if info.Mode().IsRegular() {
-				add(name, info)
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, 0, err
-		}
-		if len(files) == before {
-			return nil, 0, fmt.Errorf("%s: the folder holds no files", path)
+		before := len(f.Paths)
+		f.folder(path)
+		if len(f.Paths) == before {
+			return nil, fmt.Errorf("%s: the folder holds no files", path)
 		}
 	}
-	return files, size, nil
+	return f, nil
+}
+
+func (f *Files) folder(path string) {
+	// The function returns no error, so WalkDir returns none.
+	_ = filepath.WalkDir(path, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			f.add(name, nil)
+			return nil
+		case name != path && strings.HasPrefix(d.Name(), "."):
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		case d.IsDir():
+			return nil
+		}
+		info, err := os.Stat(name) // through a symbolic link
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			f.Notes = append(f.Notes, name+": passed over: the link leads nowhere")
+		case err != nil:
+			f.add(name, nil)
+		case info.Mode().IsRegular():
+			f.add(name, info)
+		}
+		return nil
+	})
 }

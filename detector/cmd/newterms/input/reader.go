@@ -3,13 +3,15 @@ package input
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync/atomic"
 )
 
-// MaxLine is how long a line may be, in bytes. Longer ones are passed over.
+// MaxLine is how long a line, or a value over several lines, may be, in bytes.
+// Longer ones are passed over.
 const MaxLine = 64 << 20
 
 const (
@@ -17,18 +19,15 @@ const (
 	ahead     = 2       // chunks read before they are asked for
 )
 
-// Chunk is some lines of a file.
+// Chunk is some values of a file.
 type Chunk struct {
-	File string
-	Line int    // number of the first line, from 1
-	Data []byte // whole lines; the last line of a file may lack its newline
-
-	// TooLong says that the chunk stands for one line longer than MaxLine,
-	// and holds no data.
-	TooLong bool
-	// Err says why the rest of the file could not be read; Line is where it
-	// begins, and there is no data.
+	File   string
+	Lines  int // how many lines of the file it stands for
+	Values []Value
+	// Err says why the rest of the file could not be read.
 	Err error
+
+	data []byte // what the values lie in
 }
 
 // Reader reads files one after the other.
@@ -81,14 +80,14 @@ func (r *Reader) Next(ctx context.Context) (*Chunk, error) {
 
 // Free gives the memory of a chunk back.
 func (r *Reader) Free(c *Chunk) {
-	if cap(c.Data) == 0 || cap(c.Data) > 4*chunkSize {
+	if cap(c.data) == 0 || cap(c.data) > 4*chunkSize {
 		return // one huge line must not hold its memory for good
 	}
 	select {
-	case r.free <- c.Data[:0]:
+	case r.free <- c.data[:0]:
 	default:
 	}
-	c.Data = nil
+	c.data, c.Values = nil, nil
 }
 
 // Taken returns how many bytes of the files, as they lie on disk, have been
@@ -101,14 +100,14 @@ func (r *Reader) Close() { r.stop() }
 
 // file reads one file. The error is that of ctx; those of the file are sent.
 func (r *Reader) file(ctx context.Context, name string) error {
-	s := &splitter{r: r, ctx: ctx, file: name, line: 1}
+	s := &splitter{r: r, ctx: ctx, file: name, f: framer{line: 1, max: r.max}, sent: 1}
 	err := s.open(name)
 	if err == nil {
 		err = s.run()
 	}
 	s.close()
 	if err != nil && ctx.Err() == nil {
-		return r.send(ctx, &Chunk{File: name, Line: s.line, Err: explain(name, s.line, err)})
+		return r.send(ctx, &Chunk{File: name, Err: explain(name, s.f.line, err)})
 	}
 	return ctx.Err()
 }
@@ -160,14 +159,16 @@ func (c counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// splitter cuts one file into chunks of whole lines.
+// splitter cuts one file into chunks of whole values.
 type splitter struct {
 	r    *Reader
 	ctx  context.Context
 	file string
-	line int // number of the line that comes next
 	on   *os.File
 	data io.ReadCloser
+	f    framer
+	at   int  // how far into the buffer the framer is
+	sent int  // the number of the line after those that were handed over
 	skip bool // inside a line that is too long
 	live bool // a pipe, whose other end may pause
 }
@@ -199,15 +200,24 @@ func (s *splitter) close() {
 	}
 }
 
-var byteOrderMark = []byte("\xef\xbb\xbf")
+var (
+	byteOrderMark = []byte("\xef\xbb\xbf")
+	utf16Little   = []byte("\xff\xfe")
+	utf16Big      = []byte("\xfe\xff")
+)
 
-// run reads to the end of the file. Lines before an error are handed over.
+var errUTF16 = errors.New("the file is UTF-16, as Windows PowerShell writes it; convert it to UTF-8: iconv -f UTF-16 -t UTF-8")
+
+// run reads to the end of the file. Values before an error are handed over.
 func (s *splitter) run() error {
 	buf := s.r.buffer()
 	for first := true; ; first = false {
 		var err error
 		buf, err = s.fill(buf)
 		if first {
+			if bytes.HasPrefix(buf, utf16Little) || bytes.HasPrefix(buf, utf16Big) {
+				return errUTF16
+			}
 			buf = bytes.TrimPrefix(buf, byteOrderMark)
 		}
 		if buf, err = s.cut(buf, err); err != nil {
@@ -233,7 +243,7 @@ func (s *splitter) fill(buf []byte) ([]byte, error) {
 	return buf, nil
 }
 
-// cut hands over the whole lines of buf and returns what is left of it, in
+// cut hands over the whole values of buf and returns what is left of it, in
 // memory that may be filled again. err is what fill said and is returned,
 // unless handing over fails first.
 func (s *splitter) cut(buf []byte, err error) ([]byte, error) {
@@ -245,28 +255,49 @@ func (s *splitter) cut(buf []byte, err error) ([]byte, error) {
 		s.skip = false
 		buf = buf[:copy(buf, buf[i+1:])]
 	}
-	end := bytes.LastIndexByte(buf, '\n') + 1
-	if err == io.EOF {
-		end = len(buf) // a last line without a newline is a line
+	if s.at == 0 && len(buf) > 0 && buf[0] == 0 {
+		// A log that was truncated while its writer went on begins with a hole.
+		buf = buf[:copy(buf, bytes.TrimLeft(buf, "\x00"))]
 	}
-	switch {
-	case end > 0:
-		rest := append(s.r.buffer(), buf[end:]...)
-		c := &Chunk{File: s.file, Line: s.line, Data: buf[:end]}
-		s.line += bytes.Count(c.Data, []byte{'\n'})
-		if sendErr := s.r.send(s.ctx, c); sendErr != nil {
-			return nil, sendErr
-		}
-		return rest, err
-	case len(buf) >= s.r.max:
-		s.skip = true
-		if sendErr := s.r.send(s.ctx, &Chunk{File: s.file, Line: s.line, TooLong: true}); sendErr != nil {
-			return nil, sendErr
-		}
-		s.line++
-		return buf[:0], err
-	case len(buf) == cap(buf):
-		return append(make([]byte, 0, min(2*cap(buf), max(s.r.max, chunkSize))), buf...), err
+	rest := 0
+	if end := bytes.LastIndexByte(buf[s.at:], '\n') + 1; end > 0 {
+		s.at += end
+		rest = s.f.lines(buf[:s.at], s.at-end)
 	}
-	return buf, err
+	if err != nil { // a last line without a newline is a line, if nothing broke
+		if err == io.EOF && s.at < len(buf) {
+			s.f.lines(buf, s.at)
+			s.at = len(buf)
+		}
+		s.f.end(buf[:s.at])
+		rest = len(buf)
+	}
+	tooLong := rest == 0 && len(buf) >= s.r.max
+	if tooLong {
+		rest = len(buf)
+		switch {
+		case s.at == 0: // one line
+			s.skip = true
+			s.f.values = append(s.f.values, Value{Line: s.f.line, TooLong: true})
+			s.f.line++
+		default:
+			rest = s.at
+			s.f.giveUp()
+		}
+	}
+	if rest == 0 && len(s.f.values) == 0 {
+		if len(buf) == cap(buf) {
+			buf = append(make([]byte, 0, min(2*cap(buf), max(s.r.max, chunkSize))), buf...)
+		}
+		return buf, err
+	}
+	left := append(s.r.buffer(), buf[rest:]...)
+	s.at = max(s.at-rest, 0)
+	s.f.moved(rest)
+	c := &Chunk{File: s.file, Lines: s.f.line - s.sent, Values: s.f.values, data: buf}
+	s.f.values, s.sent = nil, s.f.line
+	if sendErr := s.r.send(s.ctx, c); sendErr != nil {
+		return nil, sendErr
+	}
+	return left, err
 }

@@ -31,16 +31,15 @@ func readAll(t testing.TB, r *Reader) (lines, wrong []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		switch {
-		case c.Err != nil:
+		if c.Err != nil {
 			wrong = append(wrong, c.Err.Error())
-		case c.TooLong:
-			wrong = append(wrong, fmt.Sprintf("%s:%d too long", filepath.Base(c.File), c.Line))
 		}
-		n := c.Line
-		for line := range strings.Lines(string(c.Data)) {
-			lines = append(lines, fmt.Sprintf("%s:%d:%s", filepath.Base(c.File), n, strings.TrimSuffix(line, "\n")))
-			n++
+		for _, v := range c.Values {
+			if v.TooLong {
+				wrong = append(wrong, fmt.Sprintf("%s:%d too long", filepath.Base(c.File), v.Line))
+				continue
+			}
+			lines = append(lines, fmt.Sprintf("%s:%d:%s", filepath.Base(c.File), v.Line, v.Text))
 		}
 		r.Free(c)
 	}
@@ -73,12 +72,14 @@ func TestReader(t *testing.T) {
 		{"empty", "", nil, nil},
 		{"one line", "a\n", []string{"f:1:a"}, nil},
 		{"no newline at the end", "a\nb", []string{"f:1:a", "f:2:b"}, nil},
-		{"blank lines count", "\n\na\n\n", []string{"f:1:", "f:2:", "f:3:a", "f:4:"}, nil},
+		{"blank lines count", "\n\na\n\n", []string{"f:3:a"}, nil},
 		{"byte order mark", "\xef\xbb\xbfa\n", []string{"f:1:a"}, nil},
 		{"gzip", gzipped("a\nb\n"), []string{"f:1:a", "f:2:b"}, nil},
 		{"gzip, twice", gzipped("a\n") + gzipped("b\n"), []string{"f:1:a", "f:2:b"}, nil},
 		{"zstd", zstded(t, "a\nb\n"), []string{"f:1:a", "f:2:b"}, nil},
 		{"cut gzip", gzipped("a\nb\nc")[:20], []string{"f:1:a", "f:2:b"}, []string{"unexpected EOF"}},
+		{"a hole of zeros, as copytruncate leaves", strings.Repeat("\x00", 6<<20) + "a\n\x00\x00b\n", []string{"f:1:a", "f:2:b"}, nil},
+		{"UTF-16", "\xff\xfe{\x00}\x00", nil, []string{"UTF-16"}},
 		{"a line of several chunks", "a\n" + long + "\nb\n", []string{"f:1:a", "f:2:" + long, "f:3:b"}, nil},
 		{"a line too long", "a\n" + long + long + "\nb\n", []string{"f:1:a", "f:3:b"}, []string{"f:2 too long"}},
 		{"too long, and the end", "a\n" + long + long, []string{"f:1:a"}, []string{"f:2 too long"}},
@@ -137,7 +138,7 @@ func TestReaderOfPipe(t *testing.T) {
 		soon, done := context.WithTimeout(ctx, 10*time.Second)
 		c, err := r.Next(soon)
 		done()
-		if err != nil || c.Line != i+1 || !strings.HasSuffix(string(c.Data), fmt.Sprintf("line %d\n", i)) {
+		if err != nil || len(c.Values) != 1 || c.Values[0].Line != i+1 || !strings.HasSuffix(string(c.Values[0].Text), fmt.Sprintf("line %d", i)) {
 			t.Fatalf("%+v, %v", c, err)
 		}
 		r.Free(c)
@@ -165,30 +166,38 @@ func TestExpand(t *testing.T) {
 	if err := os.Mkdir(empty, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Symlink("nowhere", filepath.Join(dir, "a", "dangling")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("loop", filepath.Join(dir, "loop")); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name  string
 		paths []string
 		want  []string
 		size  int64
+		notes int
 		err   string
 	}{
-		{"nothing is the standard input", nil, []string{"-"}, -1, ""},
-		{"a folder", []string{dir}, []string{dir + "/a/z.log", dir + "/b.log"}, 10, ""},
-		{"files in their order", []string{dir + "/b.log", "-", dir + "/a/z.log"}, []string{dir + "/b.log", "-", dir + "/a/z.log"}, -1, ""},
-		{"a hidden file that is named", []string{dir + "/a/.hidden"}, []string{dir + "/a/.hidden"}, 5, ""},
-		{"an empty folder", []string{empty}, nil, 0, "holds no files"},
-		{"a file that is not there", []string{dir + "/no"}, nil, 0, "no such file"},
+		{"nothing is the standard input", nil, []string{"-"}, -1, 0, ""},
+		{"a folder, with a link that leads nowhere", []string{dir + "/a"}, []string{dir + "/a/z.log"}, 5, 1, ""},
+		{"a folder, with what cannot be opened", []string{dir}, []string{dir + "/a/z.log", dir + "/b.log", dir + "/loop"}, -1, 1, ""},
+		{"files in their order", []string{dir + "/b.log", "-", dir + "/a/z.log"}, []string{dir + "/b.log", "-", dir + "/a/z.log"}, -1, 0, ""},
+		{"a hidden file that is named", []string{dir + "/a/.hidden"}, []string{dir + "/a/.hidden"}, 5, 0, ""},
+		{"an empty folder", []string{empty}, nil, 0, 0, "holds no files"},
+		{"a file that is not there", []string{dir + "/no"}, nil, 0, 0, "no such file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			files, size, err := Expand(c.paths)
+			files, err := Expand(c.paths)
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) {
 					t.Errorf("error %v, want %q", err, c.err)
 				}
 				return
 			}
-			if err != nil || !slices.Equal(files, c.want) || size != c.size {
-				t.Errorf("%v, %d, %v; want %v, %d", files, size, err, c.want, c.size)
+			if err != nil || !slices.Equal(files.Paths, c.want) || files.Size != c.size || len(files.Notes) != c.notes {
+				t.Errorf("%+v, %v; want %v, %d, %d notes", files, err, c.want, c.size, c.notes)
 			}
 		})
 	}
