@@ -33,7 +33,7 @@ func (e *testEnv) typeOf(path string) record.Type {
 	for p := path; ; {
 		i := strings.LastIndexByte(p, '.')
 		if i < 0 {
-			return record.Keyword
+			return record.Dynamic
 		}
 		p = p[:i]
 		if e.types[p] == record.Flattened {

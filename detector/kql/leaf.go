@@ -152,6 +152,8 @@ func newMatcher(typ record.Type, operands []operand) matcher {
 		return newBoolean(operands)
 	case record.Date:
 		return newDate(operands)
+	case record.Dynamic:
+		return newDynamic(operands)
 	}
 	return newKeyword(operands)
 }

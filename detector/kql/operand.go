@@ -118,6 +118,9 @@ func (c condition) normal() condition {
 	for i, key := range keys {
 		c.operands[i] = byKey[key]
 	}
+	if c.target.typ == record.Dynamic && !slices.ContainsFunc(c.operands, operand.isNumeric) {
+		c.target.typ = record.Keyword
+	}
 	return c
 }
 

@@ -169,6 +169,10 @@ func (o oracle) equal(typ record.Type, v any, l Literal) bool {
 		return false
 	}
 	switch typ {
+	case record.Dynamic:
+		if _, numeric := rational(l.Text); numeric && !l.IsWildcard() && isNumber(v) {
+			return o.compares(record.Double, v, opEqual, l.Text)
+		}
 	case record.Text:
 		return textEqual(s, l)
 	case record.IP:
@@ -265,6 +269,14 @@ func wordsOf(s string) (words []string) {
 	return words
 }
 
+func isNumber(v any) bool {
+	switch v.(type) {
+	case int, float64:
+		return true
+	}
+	return false
+}
+
 var decimal = regexp.MustCompile(`^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$`)
 
 func rational(s string) (*big.Rat, bool) {
@@ -281,6 +293,9 @@ func (o oracle) compares(typ record.Type, v any, op Op, text string) bool {
 	}
 	_, isText := v.(string)
 	_, isBool := v.(bool)
+	if _, numeric := rational(text); numeric && typ == record.Dynamic && isNumber(v) {
+		typ = record.Double
+	}
 	switch typ {
 	case record.Long, record.Double:
 		want, ok := rational(text)

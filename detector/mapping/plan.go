@@ -137,8 +137,7 @@ func (p *Plan) Field(path string) (record.Field, record.Type) {
 // Has tells whether a table of types names this very path. It implements
 // kql.Env.
 func (p *Plan) Has(path string) bool {
-	_, ok := fieldTypes[p.prefix+path]
-	return ok
+	return hasType(p.prefix + path)
 }
 
 // Path returns the path of a Field that Field returned.

@@ -22,8 +22,7 @@ const (
 )
 
 // Type is how a field is indexed in Elasticsearch, which decides how a query
-// matches it. The zero Type is Keyword, the default for a field that no table
-// names.
+// matches it.
 type Type uint8
 
 // Field types, named as Elasticsearch mappings name them.
@@ -37,6 +36,7 @@ const (
 	Boolean               // true, false
 	Date                  // RFC 3339 text or milliseconds since the epoch
 	Wildcard              // like Keyword
+	Dynamic               // in no table: each value is what it is in JSON, a number or a keyword
 	Flattened             // an object whose every leaf is a keyword
 	Nested                // an array of objects, queried one element at a time
 )
