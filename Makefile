@@ -6,25 +6,48 @@ BUILD  := build
 SO     := $(BUILD)/out_newterms.so
 CMD    := $(BUILD)/newterms
 HOST   := $(BUILD)/host
-GOFILES := $(shell find detector plugin -name '*.go' -o -name '*.c' -o -name '*.h') go.mod go.sum
+GOFILES := $(shell find detector plugin -type f -not -name '*_test.go' -not -path '*/testdata/*') go.mod go.sum
+
+# A pipe fails if any of its commands fails.
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
 
 # CI asks for the race detector; it triples the time of a test run.
 RACE ?=
 
+# What the plugin and the command say their version is. git describe gives the
+# last tag and what came after it.
+VERSION ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),unknown)
+COMMIT  ?= $(or $(shell git rev-parse HEAD 2>/dev/null),unknown)
+MODULE  := $(shell sed -n 's/^module //p' go.mod)
+LDFLAGS := -s -w -X $(MODULE)/detector/version.Version=$(VERSION) -X $(MODULE)/detector/version.Commit=$(COMMIT)
+
+# A build prints every twentieth package that it compiles, so that the first one
+# is not silent.
+GOBUILD  = $(GO) build -v -trimpath -buildvcs=false -ldflags='$(LDFLAGS)'
+PROGRESS = 2>&1 | awk '/[: ]/ {print; fflush(); next} ++n % 20 == 0 {print "  " n " packages compiled"; fflush()}'
+
 .DEFAULT_GOAL := help
-.PHONY: help build build-amd64 build-arm64 test lint demo chaos bench bench-plots bench-compare soak fuzz clean
+.PHONY: help build build-amd64 build-arm64 test test-long lint demo chaos bench bench-plots bench-compare soak fuzz clean FORCE
 
 help: ## what make can do
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: $(SO) $(CMD) ## build/out_newterms.so (the plugin) and build/newterms (the command)
 
-$(SO): $(GOFILES)
-	CGO_ENABLED=1 $(GO) build -trimpath -buildmode=c-shared -ldflags='-s -w' -o $@ ./plugin
+$(SO): $(GOFILES) $(BUILD)/.version
+	@echo "building $@"
+	@CGO_ENABLED=1 $(GOBUILD) -buildmode=c-shared -o $@ ./plugin $(PROGRESS)
 	@rm -f $(BUILD)/out_newterms.h
 
-$(CMD): $(GOFILES)
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o $@ ./detector/cmd/newterms
+$(CMD): $(GOFILES) $(BUILD)/.version
+	@echo "building $@"
+	@CGO_ENABLED=0 $(GOBUILD) -o $@ ./detector/cmd/newterms $(PROGRESS)
+
+# Changes with the version, so that what is built is built again.
+$(BUILD)/.version: FORCE
+	@mkdir -p $(BUILD)
+	@echo '$(VERSION) $(COMMIT)' | cmp -s - $@ || echo '$(VERSION) $(COMMIT)' > $@
 
 # Each architecture's compiler by its full name, which Debian has for its own
 # architecture as well as for others (gcc-aarch64-linux-gnu).
@@ -34,19 +57,27 @@ build-arm64: $(BUILD)/arm64/out_newterms.so $(BUILD)/arm64/newterms ## build/arm
 $(BUILD)/amd64/%: CROSS_CC := x86_64-linux-gnu-gcc
 $(BUILD)/arm64/%: CROSS_CC := aarch64-linux-gnu-gcc
 
-$(BUILD)/%/out_newterms.so: $(GOFILES)
-	CGO_ENABLED=1 GOOS=linux GOARCH=$* CC=$(CROSS_CC) $(GO) build -trimpath -buildmode=c-shared -ldflags='-s -w' -o $@ ./plugin
+$(BUILD)/%/out_newterms.so: $(GOFILES) $(BUILD)/.version
+	@echo "building $@"
+	@CGO_ENABLED=1 GOOS=linux GOARCH=$* CC=$(CROSS_CC) $(GOBUILD) -buildmode=c-shared -o $@ ./plugin $(PROGRESS)
 	@rm -f $(BUILD)/$*/out_newterms.h
 
-$(BUILD)/%/newterms: $(GOFILES)
-	CGO_ENABLED=0 GOOS=linux GOARCH=$* $(GO) build -trimpath -ldflags='-s -w' -o $@ ./detector/cmd/newterms
+$(BUILD)/%/newterms: $(GOFILES) $(BUILD)/.version
+	@echo "building $@"
+	@CGO_ENABLED=0 GOOS=linux GOARCH=$* $(GOBUILD) -o $@ ./detector/cmd/newterms $(PROGRESS)
 
 $(HOST): $(wildcard test/host/*.c test/host/*.h)
 	@mkdir -p $(BUILD)
-	$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -pthread -rdynamic -o $@ $(wildcard test/host/*.c) -ldl
+	@echo "building $@"
+	@$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -pthread -rdynamic -o $@ $(wildcard test/host/*.c) -ldl
 
-test: build $(HOST) ## all tests; those with a real Fluent Bit need fluent-bit on the PATH
-	$(GO) test -timeout 40m $(RACE) ./...
+test: build $(HOST) ## the tests, in two minutes; those with a real Fluent Bit need fluent-bit on the PATH
+	@$(GO) run ./test/run $(RACE)
+
+# SAMPLE=2m: the tests that make test runs, and two minutes of the others.
+SAMPLE ?=
+test-long: build $(HOST) ## every test: fuzz twins, flipped bits, chaos, memory bounds (SAMPLE=2m: some of them)
+	@$(GO) run ./test/run $(RACE) $(if $(SAMPLE),-sample $(SAMPLE),-long)
 
 lint: ## gofmt and go vet, with and without cgo
 	@test -z "$$(gofmt -l detector plugin test)" || { gofmt -d detector plugin test; exit 1; }

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 // Fluent Bit are left to make chaos.
 func TestChaos(t *testing.T) {
 	if testing.Short() {
-		t.Skip("chaos takes a minute")
+		t.Skip("chaos takes two minutes: make test-long runs it")
 	}
 	var names []string
 	for _, r := range runs {

@@ -17,14 +17,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"fluent-bit-newterms/test/fluentbit"
 )
 
 // lab is where the runs take place.
@@ -191,66 +191,18 @@ func (l *lab) tally(add func(*totals)) {
 
 // newLab builds what is attacked.
 func newLab(ctx context.Context, long bool, out io.Writer) (*lab, error) {
-	root, err := findRoot()
-	if err != nil {
+	if err := fluentbit.Build(); err != nil {
 		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "newterms-chaos-")
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{ctx: ctx, long: long, dir: dir, out: out,
-		plugin: filepath.Join(dir, "out_newterms.so"), host: filepath.Join(dir, "host"), fluentBits: fluentBits()}
-	sources, err := filepath.Glob(filepath.Join(root, "test/host/*.c"))
-	if err != nil {
-		return nil, err
-	}
-	cc := os.Getenv("CC")
-	if cc == "" {
-		cc = "cc"
-	}
-	for _, args := range [][]string{
-		{"go", "build", "-buildmode=c-shared", "-o", l.plugin, "./plugin"},
-		append([]string{cc, "-std=gnu11", "-O2", "-g", "-pthread", "-rdynamic", "-o", l.host}, append(sources, "-ldl")...),
-	} {
-		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-		cmd.Dir = root
-		if text, err := cmd.CombinedOutput(); err != nil {
-			os.RemoveAll(dir)
-			return nil, fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, text)
-		}
-	}
+	l := &lab{ctx: ctx, long: long, dir: dir, out: out, plugin: fluentbit.Plugin, host: fluentbit.Host, fluentBits: fluentbit.Binaries()}
 	if len(l.fluentBits) == 0 {
 		fmt.Fprintln(out, "*** There is no fluent-bit on the PATH: runs with a real Fluent Bit are SKIPPED. ***")
 	}
 	return l, nil
-}
-
-// findRoot returns the root of the project, from any folder in it.
-func findRoot() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for at := dir; ; at = filepath.Dir(at) {
-		if _, err := os.Stat(filepath.Join(at, "plugin/output.go")); err == nil {
-			return at, nil
-		}
-		if at == filepath.Dir(at) {
-			return "", fmt.Errorf("%s is not in the project; run chaos there", dir)
-		}
-	}
-}
-
-// fluentBits returns the Fluent Bits to run.
-func fluentBits() []string {
-	if list := os.Getenv("NEWTERMS_FLUENT_BIT"); list != "" {
-		return filepath.SplitList(list)
-	}
-	if path, err := exec.LookPath("fluent-bit"); err == nil {
-		return []string{path}
-	}
-	return nil
 }
 
 // folder makes a folder for a run.
