@@ -153,7 +153,7 @@ func TestRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d, err := Open(tt.s, newTestHost(), tt.where)
+			d, err := Open(&Registry{}, tt.s, newTestHost(), tt.where)
 			if err == nil {
 				_ = d.Close()
 				t.Fatal("taken")
@@ -166,8 +166,9 @@ func TestRefused(t *testing.T) {
 		})
 	}
 	// Nothing of it is still locked.
-	openDetector(t, ok)
-	_, err := Open(ok, newTestHost(), Where{Instance: "newterms.1"})
+	reg := &Registry{}
+	openDetectorIn(t, reg, ok)
+	_, err := Open(reg, ok, newTestHost(), Where{Instance: "newterms.1"})
 	if err == nil || !strings.Contains(err.Error(), "in use by output newterms.0") {
 		t.Errorf("a state path taken twice: %v", err)
 	}

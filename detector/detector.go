@@ -5,43 +5,47 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"fluent-bit-newterms/detector/delivery"
 	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/seen"
 	"fluent-bit-newterms/detector/seen/remote"
 	"fluent-bit-newterms/detector/sink"
+	"fluent-bit-newterms/detector/telemetry"
 )
 
 // Detector is one instance of the output: an Engine with its state on disk,
 // and the ways out for its alerts. Flush may be called by several threads.
 type Detector struct {
-	config   *Config
-	host     Host
-	where    Where
-	store    *seen.Store
-	engine   *Engine
-	shared   *remote.Store // nil if the memory is this node's own
-	delivery *delivery
-	notes    *notes
-	meters   *meters
+	registry   *Registry
+	config     *Config
+	host       Host
+	where      Where
+	store      *seen.Store
+	engine     *Engine
+	shared     *remote.Store // nil if the memory is this node's own
+	dispatcher *delivery.Dispatcher
+	output     *delivery.Output // how the registry knows it
+	log        *telemetry.RateLimited
+	metrics    *instanceMetrics
 
 	files   *watch
 	reloads reloadCounts
-	lost    uint64 // matching records dropped, as far as told
+	lost    uint64 // matching records dropped, as far as logged
 
-	reserved string // the state's path, as the hub has it
+	reserved string // the state's path, as the registry has it
 	stop     chan struct{}
 	workers  sync.WaitGroup
 }
 
-// Open starts a detector from an output's properties. The error says which
+// Open starts a detector from an output's properties. It sends its alerts to the
+// inputs of the registry. The error says which
 // property is wrong and what to do; nothing stays open then.
-func Open(g Getter, host Host, where Where) (*Detector, error) {
+func Open(reg *Registry, g Getter, host Host, where Where) (*Detector, error) {
 	config, err := ParseConfig(g)
 	if err != nil {
 		return nil, err
@@ -53,13 +57,13 @@ func Open(g Getter, host Host, where Where) (*Detector, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Detector{config: config, host: host, where: where, files: files, stop: make(chan struct{})}
-	d.notes = newNotes(host)
-	d.say(set)
+	d := &Detector{registry: reg, config: config, host: host, where: where, files: files, stop: make(chan struct{})}
+	d.log = telemetry.NewRateLimited(host)
+	d.logWarnings(set)
 	if err := d.reserve(set.Rules); err != nil {
 		return nil, err
 	}
-	// The hub is not held while the state is read: other instances flush and
+	// The registry is not held while the state is read: other instances flush and
 	// collect meanwhile.
 	if err := d.start(set.Rules); err != nil {
 		d.release()
@@ -71,50 +75,35 @@ func Open(g Getter, host Host, where Where) (*Detector, error) {
 	return d, nil
 }
 
-// reserve checks the ways out, and takes the state's path: the lock on the
-// state would tell processes apart, but not say which instance has it.
+// reserve checks the routes of alerts, and takes the state's path.
 func (d *Detector) reserve(rules []*rule.Rule) error {
 	path, err := filepath.Abs(d.config.StatePath)
 	if err != nil {
 		return fmt.Errorf("property state_path: %w", err)
 	}
-	hub.mu.Lock()
-	defer hub.mu.Unlock()
-	if err := d.checkWaysOut(rules); err != nil {
+	err = d.registry.Check(func(inputs []*Input) error { return d.checkRoutes(rules, inputs) })
+	if err != nil {
 		return err
 	}
-	if by, ok := hub.states[path]; ok {
+	if by := d.registry.ReserveState(path, d.where.name()); by != "" {
 		return fmt.Errorf("property state_path: %s is in use by output %s; give each newterms output a state_path of its own", path, by)
 	}
-	if hub.states == nil {
-		hub.states = make(map[string]string)
-	}
-	hub.states[path], d.reserved = d.where.name(), path
+	d.reserved = path
 	return nil
 }
 
 // release gives the state's path back.
-func (d *Detector) release() {
-	hub.mu.Lock()
-	delete(hub.states, d.reserved)
-	hub.mu.Unlock()
-}
+func (d *Detector) release() { d.registry.ReleaseState(d.reserved) }
 
-// join makes the detector known to the hub. Inputs may have come or gone while
-// it started.
+// join makes the detector known to the registry. Inputs may have come or gone
+// while it started.
 func (d *Detector) join(rules []*rule.Rule) error {
-	hub.mu.Lock()
-	defer hub.mu.Unlock()
-	if err := d.checkWaysOut(rules); err != nil {
-		return err
-	}
-	d.delivery.begin(hub.inputs)
-	hub.detectors = append(hub.detectors, d)
-	return nil
+	d.output = &delivery.Output{Dispatcher: d.dispatcher, CheckTag: d.checkTag}
+	return d.registry.Join(d.output, func(inputs []*Input) error { return d.checkRoutes(rules, inputs) })
 }
 
-// say logs what is to be said of rules that were loaded.
-func (d *Detector) say(set *rule.Set) {
+// logWarnings logs what is to be said of rules that were loaded.
+func (d *Detector) logWarnings(set *rule.Set) {
 	for _, w := range set.Warnings {
 		d.host.Log(LevelWarn, w.Error())
 	}
@@ -148,64 +137,6 @@ func (c *Config) loadRules() (*rule.Set, error) {
 	return set, nil
 }
 
-// checkWaysOut sees to it that every alert has somewhere to go, and that none
-// comes back in.
-func (d *Detector) checkWaysOut(rules []*rule.Rule) error {
-	c := d.config
-	if d.where.Match != "" && (c.alertTagIs || c.Forward.Address.Local()) && d.caught(c.AlertTag) {
-		return fmt.Errorf("property alert_tag: %q is a tag that this output's own Match %q takes, so that alerts would raise alerts; choose another tag or a narrower Match",
-			c.AlertTag, d.where.Match)
-	}
-	for _, in := range hub.inputs {
-		if err := d.checkLoop(in.where.Tag); err != nil {
-			return err
-		}
-	}
-	if c.AlertFile != "" || c.AlertStdout || c.Forward.on() {
-		return nil
-	}
-	if len(hub.inputs) == 0 {
-		return errors.New("alerts have nowhere to go: add an [INPUT] with Name newterms_alerts and a Tag (and list out_newterms.so twice under [PLUGINS]), or set alert_forward, alert_file or alert_stdout on this output")
-	}
-	for _, r := range rules {
-		taken := slices.ContainsFunc(hub.inputs, func(in *Input) bool {
-			return leastRank(r) >= in.least && in.takesRule(r.ID, r.Name)
-		})
-		if !taken {
-			return fmt.Errorf("alerts of rule %q (%s, severity %s) have nowhere to go: no newterms_alerts input takes them by its rules and min_severity; widen one, add another, or set alert_forward, alert_file or alert_stdout on this output",
-				r.Name, r.ID, r.Severity)
-		}
-	}
-	return nil
-}
-
-// leastRank returns the rank of the least severity that an alert of a rule can
-// have.
-func leastRank(r *rule.Rule) uint8 {
-	least := rule.SeverityRank(r.Severity)
-	for _, m := range r.SeverityMapping {
-		least = min(least, rule.SeverityRank(m.Severity))
-	}
-	return least
-}
-
-// checkLoop refuses an input's tag that this detector's own Match takes.
-func (d *Detector) checkLoop(tag string) error {
-	if tag == "" || d.where.Match == "" || !d.caught(tag) {
-		return nil
-	}
-	return fmt.Errorf("the Tag %q of a newterms_alerts input is one that the Match %q of output %s takes, so that alerts would raise alerts; choose another Tag or a narrower Match",
-		tag, d.where.Match, d.where.name())
-}
-
-func (d *Detector) caught(tag string) bool {
-	if !d.where.MatchRegex {
-		return caughtBy(d.where.Match, tag)
-	}
-	re, err := regexp.Compile(d.where.Match)
-	return err == nil && re.MatchString(tag)
-}
-
 // start opens the state, the sinks and the engine.
 func (d *Detector) start(rules []*rule.Rule) (err error) {
 	began := time.Now()
@@ -233,10 +164,10 @@ func (d *Detector) start(rules []*rule.Rule) (err error) {
 	if err != nil {
 		return err
 	}
-	d.delivery = newDelivery(store, d.host.Log, sinks)
+	d.dispatcher = delivery.NewDispatcher(store, d.host, d.log, sinks)
 	defer func() {
 		if err != nil {
-			d.delivery.close()
+			d.dispatcher.Close()
 		}
 	}()
 	if err := d.openShared(); err != nil {
@@ -250,8 +181,8 @@ func (d *Detector) start(rules []*rule.Rule) (err error) {
 	d.engine = NewEngine(EngineOptions{
 		Mapping: c.Mapping, MaxTerms: c.MaxTerms, Learn: c.Learn, MaxAlerts: c.MaxAlerts, Interval: c.Interval,
 		Matched: c.Matched, Instance: d.where.name(), AlertTag: c.AlertTag,
-		Alert: d.delivery.add,
-		Skip:  d.notes.skipped, Shared: d.shared,
+		Alert: d.dispatch, Shared: d.shared,
+		Skip: func(index int, err error) { d.log.Warnf("record %d of a chunk is passed over: %v", index, err) },
 	}, store)
 	notes, err := d.engine.SetRules(rules)
 	for _, note := range notes {
@@ -265,14 +196,14 @@ func (d *Detector) start(rules []*rule.Rule) (err error) {
 		owed++
 		a := &Alert{OutboxEntry: e, RuleName: d.engine.ruleName(e.Rule)}
 		if d.shared == nil || !d.engine.sharing.holdAgain(a) {
-			d.delivery.add(a)
+			d.dispatch(a)
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	d.meters = newMeters(d)
+	d.metrics = newMetrics(d)
 	d.host.Log(LevelInfo, fmt.Sprintf("%s; %s known; %s to deliver; state in %s; started in %s",
 		count(len(rules), "rule"), count(d.engine.Known(), "tuple"), count(owed, "alert"), c.StatePath, time.Since(began).Round(time.Millisecond)))
 	d.startShared()
@@ -331,14 +262,17 @@ func count(n int, noun string) string {
 // kept in memory.
 func (d *Detector) Flush(tag string, chunk []byte) Code {
 	if d.alertsTag(tag) {
-		d.notes.loop(tag)
+		d.log.Warnf("the Match of this output takes tag %q, under which its own alerts come back; they are passed over: choose another Tag for the newterms_alerts input, or a narrower Match", tag)
 		return OK
 	}
 	owed, err := d.engine.Chunk(tag, chunk)
 	if err != nil {
-		d.notes.malformed(tag, err)
+		d.log.Warnf("tag %q: %v; the records before it were taken", tag, err)
 	}
-	d.notes.disk(owed)
+	// That the disk fails, and is back, is said by the store.
+	if errors.Is(owed, seen.ErrPending) {
+		d.log.Warnf("the disk with the state is slow; detection goes on from memory: %v", owed)
+	}
 	return OK
 }
 
@@ -346,12 +280,16 @@ func (d *Detector) Flush(tag string, chunk []byte) Code {
 // alerts go to: where the Match could not be read at the start, alerts that
 // come back are noticed here.
 func (d *Detector) alertsTag(tag string) bool {
-	if d.where.Match != "" {
-		return false
+	return d.where.Match == "" && d.registry.IsInputTag(tag)
+}
+
+// dispatch sends an alert of the engine's on its way.
+func (d *Detector) dispatch(a *Alert) {
+	it := &delivery.Item{OutboxEntry: a.OutboxEntry, RuleName: a.RuleName, Matched: a.Matched, Ticket: a.ticket}
+	if !a.stored && !a.Matched {
+		it.Since = time.UnixMilli(a.Time) // of an earlier process: at the latest since then
 	}
-	hub.mu.Lock()
-	defer hub.mu.Unlock()
-	return slices.ContainsFunc(hub.inputs, func(in *Input) bool { return in.where.Tag == tag && tag != "" })
+	d.dispatcher.Add(it)
 }
 
 // every calls fn again and again until the detector closes.
@@ -370,40 +308,45 @@ func (d *Detector) every(period time.Duration, fn func()) {
 
 // tick does what has to be done without a flush: summaries, acknowledgements,
 // metrics.
-func (d *Detector) tick() { d.every(time.Second, d.once) }
-
-// once is one turn of tick. Its panic must not end the host.
-func (d *Detector) once() {
-	defer d.notes.bug("a timer")
-	d.notes.tell(d.engine.Tick())
-	d.delivery.ack()
-	d.dropped()
-	d.meters.update()
-	d.notes.flush()
+func (d *Detector) tick() {
+	d.every(time.Second, func() {
+		defer d.log.Recover("the timer")
+		for _, note := range d.engine.Tick() {
+			d.host.Log(LevelInfo, note)
+		}
+		d.dispatcher.Acknowledge()
+		d.logDropped()
+		d.metrics.update()
+		d.log.Flush(false)
+	})
 }
 
-// dropped has the delivery forget what the outbox had to drop, and says so.
-func (d *Detector) dropped() {
-	lost := d.delivery.lost()
-	d.notes.shed(d.delivery.prune(), lost-d.lost)
-	d.lost = lost
+// logDropped has the dispatcher forget what the outbox had to drop, and says
+// so.
+func (d *Detector) logDropped() {
+	if n := d.dispatcher.Prune(); n > 0 {
+		d.log.Warnf("the outbox is full: %s could not leave for so long that they were dropped, the least severe and oldest first", count(n, "alert"))
+	}
+	if n := d.dispatcher.DroppedMatches(); n > d.lost {
+		d.log.Warnf("%s could not leave and were dropped; alerts are kept", count(int(n-d.lost), "matching record"))
+		d.lost = n
+	}
 }
 
 // Close delivers what it can in a few seconds, writes what is owed and gives
 // up the state. Alerts that have not left stay in the outbox.
 func (d *Detector) Close() error {
-	hub.mu.Lock()
-	hub.detectors = slices.DeleteFunc(hub.detectors, func(other *Detector) bool { return other == d })
-	hub.mu.Unlock()
+	d.registry.Leave(d.output)
 	close(d.stop)
 	d.workers.Wait()
-	d.delivery.close()
-	d.meters.update()
-	d.notes.flush()
+	d.dispatcher.Close()
+	d.logDropped()
+	d.metrics.update()
+	d.log.Flush(true)
 	defer d.release()
 	d.closeShared()
 	if err := d.engine.Settle(); err != nil {
-		d.host.Log(LevelWarn, fmt.Sprintf("the last sightings are not all on disk, so tuples stay known a little longer than their window: %v", err))
+		d.host.Log(LevelWarn, fmt.Sprintf("the last sightings are not all on disk, so combinations stay known a little longer than their window: %v", err))
 	}
 	if err := d.store.Close(); err != nil {
 		return fmt.Errorf("closing the state: %w", err)

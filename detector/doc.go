@@ -28,8 +28,8 @@
 //	            └──────┬───────────────────────────────────────────────────────────────┘
 //	                   │  one transaction: tuples, counts, alerts (the outbox)
 //	            ┌──────▼──────┐        ┌─────────────┐       ┌──────────────────────────┐
-//	            │ seen.Store  │◀─ack──▶│ delivery.go │──────▶│ sinks: forward, file,    │
-//	            │ bbolt file  │        │ outlet.go   │       │ stdout; alerts input     │
+//	            │ seen.Store  │◀─ack──▶│ delivery    │──────▶│ sinks: forward, file,    │
+//	            │ bbolt file  │        │ Dispatcher  │       │ stdout; alerts input     │
 //	            └─────────────┘        └─────────────┘       └──────────────────────────┘
 //
 // A chunk is OK when the transaction is on disk. A crash before it: the chunk
@@ -45,7 +45,8 @@
 //
 // They go one way, which a test enforces:
 //
-//	plugin, cmd/newterms ──▶ detector ──▶ alert
+//	plugin, cmd/newterms ──▶ detector ──▶ alert, telemetry
+//	                             ├──────▶ delivery ─▶ sink, seen, telemetry
 //	                             ├──────▶ sink ──────────────┐
 //	                             ├──────▶ seen/remote ▶ seen ┤
 //	                             ├──────▶ rule ─────▶ kql ───┼──▶ record

@@ -70,7 +70,6 @@ type Alert struct {
 	ticket seen.Ticket     // its commit
 	stored bool            // the ticket counts: the alert was made by this process
 	held   *remote.Request // not nil: another node has claimed the tuple
-	since  time.Time       // it waits to leave
 }
 
 // Engine finds new tuples in events. It is safe for concurrent use.

@@ -155,11 +155,16 @@ func (m hostMetric) Set(n float64, _ ...string) {
 // end of the test unless that is done before.
 func openDetector(t *testing.T, s settings) (*Detector, *testHost) {
 	t.Helper()
+	return openDetectorIn(t, &Registry{}, s)
+}
+
+func openDetectorIn(t *testing.T, reg *Registry, s settings) (*Detector, *testHost) {
+	t.Helper()
 	if s["state_path"] == "" {
 		s["state_path"] = filepath.Join(t.TempDir(), "state")
 	}
 	h := newTestHost()
-	d, err := Open(s, h, Where{Instance: "newterms.0", Match: "kube.*"})
+	d, err := Open(reg, s, h, Where{Instance: "newterms.0", Match: "kube.*"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,45 +1,40 @@
 package detector
 
+import (
+	"fluent-bit-newterms/detector/delivery"
+	"fluent-bit-newterms/detector/telemetry"
+)
+
 // Getter reads the properties of one configuration section. Get returns ""
 // for a property that is not there.
 type Getter interface{ Get(key string) string }
 
-// Level is how urgent a log line is, in Fluent Bit's numbers.
-type Level int
+// What a host implements; see package telemetry.
+type (
+	Host    = telemetry.Host
+	Metrics = telemetry.Metrics
+	Counter = telemetry.Counter
+	Gauge   = telemetry.Gauge
+	Level   = telemetry.Level
+)
 
 // The levels.
 const (
-	LevelError Level = iota + 1
-	LevelWarn
-	LevelInfo
-	LevelDebug
+	LevelError = telemetry.LevelError
+	LevelWarn  = telemetry.LevelWarn
+	LevelInfo  = telemetry.LevelInfo
+	LevelDebug = telemetry.LevelDebug
 )
 
-// Host is what a detector needs of the program that loads it. It is safe for
-// concurrent use.
-type Host interface {
-	Log(level Level, msg string)
-	Enabled(level Level) bool
-	// Metrics returns where metrics go, nil if the host has no such place.
-	Metrics() Metrics
-}
+// Registry knows the inputs and outputs of the process: a host has one.
+type Registry = delivery.Registry
 
-// Metrics makes counters and gauges in the host's own registry. A name that
-// is asked for again gives the same one.
-type Metrics interface {
-	Counter(name, help string, labels ...string) Counter
-	Gauge(name, help string, labels ...string) Gauge
-}
+// Input is one instance of the alerts input.
+type Input = delivery.Input
 
-// Counter only goes up.
-type Counter interface {
-	Add(n float64, labelValues ...string)
-}
-
-// Gauge is a value of the moment.
-type Gauge interface {
-	Set(v float64, labelValues ...string)
-}
+// LogPanic logs the stack of a panic that was recovered, and counts it. It is
+// called from the deferred function.
+func LogPanic(host Host) { telemetry.LogPanic(host) }
 
 // Code is the answer to a flush, in Fluent Bit's numbers.
 type Code int

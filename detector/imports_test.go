@@ -15,11 +15,13 @@ import (
 // is not named here may import nothing.
 var layers = map[string][]string{
 	"plugin":                       {"detector"},
-	"detector":                     {"detector/alert", "detector/sink", "detector/seen", "detector/seen/remote", "detector/rule", "detector/mapping", "detector/kql", "detector/record"},
+	"detector":                     {"detector/alert", "detector/delivery", "detector/sink", "detector/telemetry", "detector/seen", "detector/seen/remote", "detector/rule", "detector/mapping", "detector/kql", "detector/record"},
 	"detector/cmd/newterms":        {"detector", "detector/cmd/newterms/input", "detector/cmd/newterms/report", "detector/alert", "detector/seen", "detector/seen/remote", "detector/rule", "detector/mapping", "detector/kql", "detector/record"},
 	"detector/cmd/newterms/input":  {"detector/record"},
 	"detector/cmd/newterms/report": {"detector/alert", "detector/seen"},
 	"detector/alert":               {},
+	"detector/delivery":            {"detector/sink", "detector/seen", "detector/telemetry"},
+	"detector/telemetry":           {},
 	"detector/sink":                {"detector/record"},
 	"detector/seen":                {"detector/record"},
 	"detector/seen/remote":         {"detector/seen", "detector/record"},

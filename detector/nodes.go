@@ -7,6 +7,7 @@ import (
 
 	"fluent-bit-newterms/detector/seen"
 	"fluent-bit-newterms/detector/seen/remote"
+	"fluent-bit-newterms/detector/telemetry"
 )
 
 // storeProperties say whether a memory is this node's alone.
@@ -50,7 +51,7 @@ func (d *Detector) startShared() {
 	d.shared.Start()
 	d.engine.sharing.baselines()
 	d.workers.Go(func() {
-		defer d.notes.bug("the shared store")
+		defer d.log.Recover("the shared store")
 		d.engine.sharing.run(d.stop)
 	})
 	d.host.Log(LevelInfo, fmt.Sprintf("memory shared with other nodes in %s", d.shared))
@@ -107,26 +108,26 @@ func (d *Detector) known(yield func(r *remote.Rule, terms []byte, s seen.Sightin
 	return nil
 }
 
-// share adds the metrics of the shared store.
-func (m *meters) share(counter func(name, help string, total func() uint64), gauge func(name, help string, value func() float64)) {
-	s := m.d.shared
+// shareMetrics registers the metrics of the shared store.
+func (d *Detector) shareMetrics(t *telemetry.Totals) {
+	s := d.shared
 	if s == nil {
 		return
 	}
-	c := m.d.engine.Counts()
-	counter("store_round_trips_total", "Pipelines sent to the shared store.", func() uint64 { return s.Stats().RoundTrips })
-	counter("store_errors_total", "Pipelines to the shared store that failed or timed out.", func() uint64 { return s.Stats().Errors })
-	counter("store_claims_total", "Tuples that the shared store was asked about.", func() uint64 { return s.Stats().Claims })
-	counter("store_marks_total", "Tuples marked as seen in the shared store, or refreshed there.", func() uint64 { return s.Stats().Marks })
-	counter("known_elsewhere_total", "Tuples new to this node that other nodes knew.", c.KnownElsewhere.Load)
-	counter("alerted_elsewhere_total", "Alerts held back for the claim of another node, which alerted.", c.AlertedElsewhere.Load)
-	counter("local_alerts_total", "Alerts without the word of the shared store; another node may have raised them too.", c.Alone.Load)
-	gauge("store_up", "1 if the shared store answered last.", func() float64 {
+	c := d.engine.Counts()
+	t.Counter("store_round_trips_total", "Pipelines sent to the shared store.", func() uint64 { return s.Stats().RoundTrips })
+	t.Counter("store_errors_total", "Pipelines to the shared store that failed or timed out.", func() uint64 { return s.Stats().Errors })
+	t.Counter("store_claims_total", "Tuples that the shared store was asked about.", func() uint64 { return s.Stats().Claims })
+	t.Counter("store_marks_total", "Tuples marked as seen in the shared store, or refreshed there.", func() uint64 { return s.Stats().Marks })
+	t.Counter("known_elsewhere_total", "Tuples new to this node that other nodes knew.", c.KnownElsewhere.Load)
+	t.Counter("alerted_elsewhere_total", "Alerts held back for the claim of another node, which alerted.", c.AlertedElsewhere.Load)
+	t.Counter("local_alerts_total", "Alerts without the word of the shared store; another node may have raised them too.", c.Alone.Load)
+	t.Gauge("store_up", "1 if the shared store answered last.", func() float64 {
 		if s.Stats().Up {
 			return 1
 		}
 		return 0
 	})
-	gauge("store_queued_tuples", "Tuples that wait to be marked in the shared store.", func() float64 { return float64(s.Stats().Queued) })
-	gauge("held_alerts", "Alerts held back for the claim of another node.", func() float64 { return float64(m.d.engine.sharing.waiting()) })
+	t.Gauge("store_queued_tuples", "Tuples that wait to be marked in the shared store.", func() float64 { return float64(s.Stats().Queued) })
+	t.Gauge("held_alerts", "Alerts held back for the claim of another node.", func() float64 { return float64(d.engine.sharing.waiting()) })
 }

@@ -50,7 +50,7 @@ func (n *node) open() {
 		}
 	}
 	n.host = newTestHost()
-	d, err := Open(settings{
+	d, err := Open(&Registry{}, settings{
 		"rules": strings.Join(paths, ","), "learn": "off", "max_alerts": "100000", "state_path": filepath.Join(n.dir, "state"),
 		"state_store": n.url, "alert_file": n.file(),
 	}, n.host, Where{Instance: filepath.Base(n.dir)})
@@ -241,7 +241,7 @@ func settled(t *testing.T, nodes []*node) {
 	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		busy := 0
 		for _, n := range nodes {
-			busy += n.d.engine.sharing.waiting() + n.d.delivery.depth() + n.d.shared.Stats().Queued
+			busy += n.d.engine.sharing.waiting() + n.d.dispatcher.Depth() + n.d.shared.Stats().Queued
 		}
 		if busy == 0 {
 			return
@@ -449,7 +449,7 @@ func TestNodesLearnTogether(t *testing.T) {
 			server := redisserver.Start(t)
 			open := func() (d *Detector, file string) {
 				dir := t.TempDir()
-				d, err := Open(settings{
+				d, err := Open(&Registry{}, settings{
 					"query": "event.dataset: app", "new_terms_fields": "user.name", "history_window": "7d", "learn": test.learn,
 					"state_path": filepath.Join(dir, "state"), "state_store": "redis://" + server.Addr, "alert_file": filepath.Join(dir, "alerts"),
 				}, newTestHost(), Where{Instance: "newterms.0"})

@@ -20,7 +20,7 @@ func (d *Detector) follow() { d.every(pollEvery, d.look) }
 
 // look is one look at the files.
 func (d *Detector) look() {
-	defer d.notes.bug("reading changed rules")
+	defer d.log.Recover("reading changed rules")
 	if !d.files.changed() {
 		return
 	}
@@ -45,9 +45,7 @@ func (d *Detector) takeUp() (notes []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	hub.mu.Lock()
-	err = d.checkWaysOut(set.Rules)
-	hub.mu.Unlock()
+	err = d.registry.Check(func(inputs []*Input) error { return d.checkRoutes(set.Rules, inputs) })
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +56,7 @@ func (d *Detector) takeUp() (notes []string, err error) {
 	if notes, err = d.engine.SetRules(set.Rules); err != nil {
 		return nil, err
 	}
-	d.say(set)
+	d.logWarnings(set)
 	var fresh []string
 	for _, r := range set.Rules {
 		if !before[r.ID] {

@@ -90,7 +90,7 @@ func TestReloadFiles(t *testing.T) {
 	put(t, file, ruleText("Third", "event.dataset: (app"))
 	lookTwice(d)
 	lookTwice(d)
-	d.meters.update()
+	d.metrics.update()
 	if !h.logged("those from before stay", "a.toml:8:") || h.value("rule_reload_errors_total") != 1 || h.value("rule_reloads_total") != 1 {
 		t.Errorf("errors %v, log %q", h.value("rule_reload_errors_total"), h.lines)
 	}

@@ -7,11 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	jsoniter "github.com/json-iterator/go"
@@ -21,173 +19,18 @@ import (
 	"fluent-bit-newterms/detector/seen"
 )
 
-// TestDeadSinkForAnHour: the sink takes nothing for an hour, under load. What
-// waits is bounded, nobody waits for the sink, and what the bound has left
-// comes in order when the sink is back.
-func TestDeadSinkForAnHour(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var mu sync.Mutex
-		dead := true
-		s := &testSink{answer: func(n int) (int, error) {
-			mu.Lock()
-			defer mu.Unlock()
-			if dead {
-				return 0, errors.New("nobody is there")
-			}
-			return min(n, 7), nil // and it takes little at a time
-		}}
-		r := newDeliveryRig(seen.Options{MaxOutbox: 1000, MaxOutboxBytes: 1 << 20}, s)
-		defer r.d.close()
-		body := strings.Repeat("x", 500)
-		for second := range 3600 {
-			began := time.Now()
-			for i := range 10 {
-				r.add(uint8(second%2), fmt.Sprintf("%06d %s", second*10+i, body))
-			}
-			if took := time.Since(began); took != 0 { // in simulated time
-				t.Fatalf("adding waited for %s", took)
-			}
-			time.Sleep(time.Second)
-			r.d.prune()
-			if n := r.d.depth(); n > 1000 {
-				t.Fatalf("after %d s %d alerts wait", second, n)
-			}
-		}
-		st := r.store.Stats()
-		if st.OutboxBytes > 1<<20 || st.Dropped == 0 || st.Outbox+int(st.Dropped) != 36_000 {
-			t.Errorf("the outbox: %+v", st)
-		}
-		mu.Lock()
-		dead = false
-		mu.Unlock()
-		time.Sleep(time.Minute) // the longest wait between tries is half of that
-		r.d.ack()
-		got := s.taken()
-		if len(got) != st.Outbox || !slices.IsSorted(got) {
-			t.Errorf("%d alerts came, want %d, in order: %v", len(got), st.Outbox, slices.IsSorted(got))
-		}
-		if n := r.outbox(); n != 0 {
-			t.Errorf("%d are still in the outbox", n)
-		}
-	})
-}
-
-// TestLessSevereThanTheOutbox: an outbox full of severe alerts drops what is
-// less severe at once, and that must not pile up elsewhere.
-func TestLessSevereThanTheOutbox(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &testSink{answer: func(int) (int, error) { return 0, errors.New("gone") }}
-		r := newDeliveryRig(seen.Options{MaxOutbox: 100}, s)
-		defer r.d.close()
-		for i := range 100 {
-			r.add(3, fmt.Sprint("severe ", i))
-		}
-		for i := range 5000 {
-			r.add(0, fmt.Sprint("low ", i))
-			if i%100 == 0 {
-				time.Sleep(time.Millisecond)
-			}
-		}
-		time.Sleep(time.Second)
-		if n := r.d.depth(); n != 100 {
-			t.Errorf("%d alerts wait, want 100", n)
-		}
-		if n := r.d.prune(); n != 5000 {
-			t.Errorf("%d were dropped, want 5000", n)
-		}
-	})
-}
-
-// TestSettling: what an alerts input has handed over leaves the outbox only
-// when the input has run for a while after it, and never if it is paused first.
-func TestSettling(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		in, err := OpenInput(settings{}, newTestHost(), InputWhere{Tag: "alerts"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer in.Close()
-		r := &deliveryRig{store: seen.OpenMemory(seen.Options{}), host: newTestHost()}
-		r.d = newDelivery(r.store, r.host.Log, nil)
-		d := &Detector{delivery: r.d}
-		hub.mu.Lock()
-		r.d.begin(hub.inputs)
-		hub.detectors = append(hub.detectors, d)
-		hub.mu.Unlock()
-		leave := func() {
-			hub.mu.Lock()
-			hub.detectors = slices.DeleteFunc(hub.detectors, func(x *Detector) bool { return x == d })
-			hub.mu.Unlock()
-		}
-		collect := func(want bool) {
-			t.Helper()
-			synctest.Wait()
-			if b := in.Collect(); (b != nil) != want {
-				t.Fatalf("Collect returns %d bytes", len(b))
-			}
-			in.HandedOver()
-			r.d.ack()
-		}
-		wantOutbox := func(n int) {
-			t.Helper()
-			if have := r.outbox(); have != n {
-				t.Fatalf("%d in the outbox, want %d", have, n)
-			}
-		}
-		r.add(0, `{"n":1}`)
-		collect(true)
-		wantOutbox(1)
-		time.Sleep(settleTime - 1)
-		collect(false)
-		wantOutbox(1)
-		time.Sleep(1)
-		collect(false)
-		wantOutbox(0)
-
-		r.add(0, `{"n":2}`)
-		collect(true)
-		time.Sleep(settleTime / 2)
-		in.Pause()
-		in.Pause()
-		r.add(0, `{"n":3}`)
-		collect(false) // for Fluent Bit would throw it away
-		time.Sleep(time.Hour)
-		collect(false)
-		wantOutbox(2)
-		in.Resume()
-		collect(true) // the third
-		wantOutbox(2)
-		time.Sleep(settleTime)
-		collect(false)
-		wantOutbox(0)
-
-		r.add(0, `{"n":4}`)
-		collect(true)
-		time.Sleep(settleTime)
-		r.add(0, `{"n":5}`)
-		synctest.Wait()
-		if in.Collect() == nil {
-			t.Fatal("the fifth does not come")
-		}
-		in.HandedOver()
-		in.Pause()
-		r.d.close()
-		leave()
-		wantOutbox(1) // the fifth: it comes again at the next start
-	})
-}
-
 // TestHandedOverTooLate: a collect that is under way when the detector closes
 // does no harm, and its alerts stay in the outbox.
 func TestHandedOverTooLate(t *testing.T) {
-	in, err := OpenInput(settings{}, newTestHost(), InputWhere{Tag: "alerts"})
+	reg := &Registry{}
+	in, err := OpenInput(reg, settings{}, newTestHost(), InputWhere{Tag: "alerts"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer in.Close()
 	dir := t.TempDir()
 	s := inlineSettings.with("query", "event.dataset: app", "new_terms_fields", "user.name", "learn", "off", "state_path", dir)
-	d, _ := openDetector(t, s)
+	d, _ := openDetectorIn(t, reg, s)
 	d.Flush("kube.audit", chunkOf(time.Now(), "a"))
 	eventually(t, "the alert", func() bool { return in.Collect() != nil })
 	if err := d.Close(); err != nil {
@@ -197,7 +40,7 @@ func TestHandedOverTooLate(t *testing.T) {
 	if in.Collect() != nil {
 		t.Error("a closed detector has alerts")
 	}
-	_, h := openDetector(t, s)
+	_, h := openDetectorIn(t, reg, s)
 	if !h.logged("1 alert to deliver") {
 		t.Errorf("log %q", h.lines)
 	}
@@ -207,13 +50,14 @@ func TestHandedOverTooLate(t *testing.T) {
 // TestOthersDoNotWait: while one instance waits for its state, others flush
 // and collect.
 func TestOthersDoNotWait(t *testing.T) {
-	in, err := OpenInput(settings{}, newTestHost(), InputWhere{Tag: "alerts"})
+	reg := &Registry{}
+	in, err := OpenInput(reg, settings{}, newTestHost(), InputWhere{Tag: "alerts"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer in.Close()
 	s := inlineSettings.with("query", "event.dataset: app", "new_terms_fields", "user.name", "learn", "off")
-	other, _ := openDetector(t, s.with("state_path", t.TempDir()))
+	other, _ := openDetectorIn(t, reg, s.with("state_path", t.TempDir()))
 	// Somebody holds the state, for which Open waits a while.
 	taken := t.TempDir()
 	store, _, err := seen.Open(taken, seen.Options{})
@@ -223,7 +67,7 @@ func TestOthersDoNotWait(t *testing.T) {
 	defer store.Close()
 	opened := make(chan error)
 	go func() {
-		_, err := Open(s.with("state_path", taken), newTestHost(), Where{Instance: "newterms.1", Match: "kube.*"})
+		_, err := Open(reg, s.with("state_path", taken), newTestHost(), Where{Instance: "newterms.1", Match: "kube.*"})
 		opened <- err
 	}()
 	turns := 0
@@ -314,12 +158,12 @@ func TestLivesLeaveNothing(t *testing.T) {
 	}
 	life := func(i int) {
 		for _, s := range bad {
-			if d, err := Open(s, newTestHost(), Where{Instance: "newterms.0"}); err == nil {
+			if d, err := Open(&Registry{}, s, newTestHost(), Where{Instance: "newterms.0"}); err == nil {
 				_ = d.Close()
 				t.Fatalf("it starts with %v", s)
 			}
 		}
-		d, err := Open(good, newTestHost(), Where{Instance: "newterms.0", Match: "kube.*"})
+		d, err := Open(&Registry{}, good, newTestHost(), Where{Instance: "newterms.0", Match: "kube.*"})
 		if err != nil {
 			t.Fatalf("life %d: %v", i, err)
 		}
@@ -365,7 +209,7 @@ func TestOnCorrupt(t *testing.T) {
 			garbage := strings.Repeat("no state at all\n", 1000)
 			put(t, path, garbage)
 			h := newTestHost()
-			d, err := Open(inlineSettings.with("query", "event.dataset: app", "new_terms_fields", "user.name",
+			d, err := Open(&Registry{}, inlineSettings.with("query", "event.dataset: app", "new_terms_fields", "user.name",
 				"alert_file", filepath.Join(t.TempDir(), "alerts"), "state_path", dir, "on_corrupt", test.value), h, Where{Instance: "newterms.0"})
 			if err == nil {
 				defer d.Close()

@@ -99,9 +99,3 @@ func (h *host) detach() {
 		h.log = nil
 	}
 }
-
-func (h *host) countPanic() {
-	if h.metrics != nil {
-		h.metrics.Counter("panics_total", "Panics that were recovered; each is a bug.").Add(1)
-	}
-}

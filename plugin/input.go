@@ -32,7 +32,7 @@ func initInput(p *C.struct_nt_plugin, h *host) error {
 	if err := checkSpelling(p, inputKind, detector.InputProperties()); err != nil {
 		return err
 	}
-	in, err := detector.OpenInput(inputGetter{unsafe.Pointer(p)}, h, detector.InputWhere{
+	in, err := detector.OpenInput(&registry, inputGetter{unsafe.Pointer(p)}, h, detector.InputWhere{
 		Instance: h.name.instance,
 		Tag:      findInput(p),
 	})

@@ -34,7 +34,7 @@ func initOutput(p *C.struct_nt_plugin, h *host) error {
 		return err
 	}
 	match := findOutput(p)
-	d, err := detector.Open(outputGetter{unsafe.Pointer(p)}, h, detector.Where{
+	d, err := detector.Open(&registry, outputGetter{unsafe.Pointer(p)}, h, detector.Where{
 		Instance:   h.name.instance,
 		Alias:      h.name.alias,
 		Match:      match.text,

@@ -5,12 +5,9 @@ import "C"
 
 import (
 	"fmt"
-	"runtime/debug"
-	"strings"
-)
 
-// stackLines bounds what a panic writes to the host's log.
-const stackLines = 48
+	"fluent-bit-newterms/detector"
+)
 
 // init runs when the runtime has installed its handlers, and before any host
 // could replace them.
@@ -30,14 +27,7 @@ func recovered(h *host, during string, f func() error) (err error) {
 			return
 		}
 		err = fmt.Errorf("a bug in newterms stopped %s: %v; please report it with the lines above", during, v)
-		lines := strings.Split(strings.TrimSpace(string(debug.Stack())), "\n")
-		if len(lines) > stackLines {
-			lines = lines[:stackLines]
-		}
-		for _, line := range lines {
-			h.Log(levelError, "panic: "+strings.TrimLeft(line, "\t"))
-		}
-		h.countPanic()
+		detector.LogPanic(h)
 	}()
 	return f()
 }

@@ -7,10 +7,16 @@ import (
 
 	"github.com/fluent/fluent-bit-go/input"
 	"github.com/fluent/fluent-bit-go/output"
+
+	"fluent-bit-newterms/detector"
 )
 
-// registrations outlives hot reloads, as all globals of the object do.
-var registrations turns
+// The globals of the object outlive hot reloads.
+var (
+	registrations turns
+	// registry introduces the instances to each other.
+	registry detector.Registry
+)
 
 // FLBPluginRegister names the plugin. It must not fail: core goes on to use a
 // definition that it has freed when the answer is -1.

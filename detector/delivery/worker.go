@@ -1,0 +1,110 @@
+package delivery
+
+import (
+	"fmt"
+	"time"
+
+	"fluent-bit-newterms/detector/sink"
+	"fluent-bit-newterms/detector/telemetry"
+)
+
+// The pause between tries of a sink that fails doubles from the first to the
+// longest.
+const (
+	firstPause   = 100 * time.Millisecond
+	longestPause = 30 * time.Second
+)
+
+// worker delivers the items of one queue to a sink.
+type worker struct {
+	d       *Dispatcher
+	queue   *queue
+	sink    sink.Sink
+	failing bool          // the last delivery failed
+	wait    time.Duration // before the next one, while failing
+}
+
+func newWorker(d *Dispatcher, s sink.Sink) *worker {
+	return &worker{d: d, queue: &queue{d: d}, sink: s}
+}
+
+// run delivers until the dispatcher closes, and closes the sink.
+func (w *worker) run() {
+	for w.deliverNext() {
+	}
+	if err := w.close(); err != nil {
+		w.d.host.Log(telemetry.LevelWarn, err.Error())
+	}
+}
+
+func (w *worker) close() (err error) {
+	defer w.d.log.Recover("the closing of a sink")
+	return w.sink.Close()
+}
+
+// deliverNext waits for items and delivers a batch of them, and tells whether
+// to go on.
+func (w *worker) deliverNext() (more bool) {
+	more = true // after a panic
+	defer w.d.log.Recover("the delivery of alerts")
+	list := w.next()
+	if len(list) == 0 {
+		return false
+	}
+	n, err := w.deliver(list)
+	w.delivered(list[:n])
+	d := w.d
+	switch {
+	case err == nil:
+		if w.failing {
+			d.host.Log(telemetry.LevelInfo, "alerts leave again: "+w.sink.Name())
+		}
+		w.failing, w.wait = false, 0
+		return true
+	case d.ctx.Err() != nil:
+		return false
+	}
+	if !w.failing {
+		d.host.Log(telemetry.LevelError, fmt.Sprintf("alerts cannot leave and are kept: %v", err))
+	}
+	w.failing = true
+	w.wait = min(max(2*w.wait, firstPause), longestPause)
+	return d.pause(w.wait)
+}
+
+// next waits for items and returns the first of them; none when it is time to
+// end.
+func (w *worker) next() []*delivery {
+	d := w.d
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for len(w.queue.waiting) == 0 && !d.drained {
+		d.wake.Wait()
+	}
+	if d.closing && w.failing {
+		return nil
+	}
+	return w.queue.peek(maxBatch, maxBatchBytes)
+}
+
+func (w *worker) delivered(list []*delivery) {
+	w.d.mu.Lock()
+	defer w.d.mu.Unlock()
+	w.queue.delivered(list)
+}
+
+// deliver asks the sink, whose panic is an error like any other.
+func (w *worker) deliver(list []*delivery) (n int, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			w.d.log.Panicked("the delivery of alerts", v)
+			n, err = 0, fmt.Errorf("%s: a bug, please report it: %v", w.sink.Name(), v)
+		}
+	}()
+	records := make([]sink.Record, len(list))
+	for i, x := range list {
+		records[i] = sink.Record{ID: x.ID, Tag: x.Tag, Time: x.Time, Body: x.Body}
+	}
+	n, err = w.sink.Deliver(w.d.ctx, records)
+	return min(max(n, 0), len(records)), err
+}

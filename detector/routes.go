@@ -1,0 +1,67 @@
+package detector
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+
+	"fluent-bit-newterms/detector/rule"
+)
+
+// checkRoutes sees to it that every alert has somewhere to go, and that none
+// comes back in.
+func (d *Detector) checkRoutes(rules []*rule.Rule, inputs []*Input) error {
+	c := d.config
+	if d.where.Match != "" && (c.alertTagIs || c.Forward.Address.Local()) && d.takesTag(c.AlertTag) {
+		return fmt.Errorf("property alert_tag: %q is a tag that this output's own Match %q takes, so that alerts would raise alerts; choose another tag or a narrower Match",
+			c.AlertTag, d.where.Match)
+	}
+	for _, in := range inputs {
+		if err := d.checkTag(in.Tag()); err != nil {
+			return err
+		}
+	}
+	if c.AlertFile != "" || c.AlertStdout || c.Forward.on() {
+		return nil
+	}
+	if len(inputs) == 0 {
+		return errors.New("alerts have nowhere to go: add an [INPUT] with Name newterms_alerts and a Tag (and list out_newterms.so twice under [PLUGINS]), or set alert_forward, alert_file or alert_stdout on this output")
+	}
+	for _, r := range rules {
+		taken := slices.ContainsFunc(inputs, func(in *Input) bool { return in.TakesRule(r.ID, r.Name, leastRank(r)) })
+		if !taken {
+			return fmt.Errorf("alerts of rule %q (%s, severity %s) have nowhere to go: no newterms_alerts input takes them by its rules and min_severity; widen one, add another, or set alert_forward, alert_file or alert_stdout on this output",
+				r.Name, r.ID, r.Severity)
+		}
+	}
+	return nil
+}
+
+// leastRank returns the rank of the least severity that an alert of a rule can
+// have.
+func leastRank(r *rule.Rule) uint8 {
+	least := rule.SeverityRank(r.Severity)
+	for _, m := range r.SeverityMapping {
+		least = min(least, rule.SeverityRank(m.Severity))
+	}
+	return least
+}
+
+// checkTag refuses an input's tag that this detector's own Match takes.
+func (d *Detector) checkTag(tag string) error {
+	if tag == "" || d.where.Match == "" || !d.takesTag(tag) {
+		return nil
+	}
+	return fmt.Errorf("the Tag %q of a newterms_alerts input is one that the Match %q of output %s takes, so that alerts would raise alerts; choose another Tag or a narrower Match",
+		tag, d.where.Match, d.where.name())
+}
+
+// takesTag tells whether the Match takes a tag, which may be a template.
+func (d *Detector) takesTag(tag string) bool {
+	if !d.where.MatchRegex {
+		return caughtBy(d.where.Match, tag)
+	}
+	re, err := regexp.Compile(d.where.Match)
+	return err == nil && re.MatchString(tag)
+}
