@@ -15,8 +15,8 @@ import (
 // is not named here may import nothing.
 var layers = map[string][]string{
 	"plugin":                       {"detector"},
-	"detector":                     {"detector/alert", "detector/delivery", "detector/sink", "detector/telemetry", "detector/seen", "detector/seen/remote", "detector/rule", "detector/mapping", "detector/kql", "detector/record"},
-	"detector/cmd/newterms":        {"detector", "detector/cmd/newterms/input", "detector/cmd/newterms/report", "detector/alert", "detector/seen", "detector/seen/remote", "detector/rule", "detector/mapping", "detector/kql", "detector/record"},
+	"detector":                     {"detector/alert", "detector/delivery", "detector/sink", "detector/telemetry", "detector/seen", "detector/seen/remote", "detector/rule", "detector/mapping", "detector/ecs", "detector/kql", "detector/record"},
+	"detector/cmd/newterms":        {"detector", "detector/cmd/newterms/input", "detector/cmd/newterms/report", "detector/alert", "detector/seen", "detector/seen/remote", "detector/rule", "detector/mapping", "detector/ecs", "detector/kql", "detector/record"},
 	"detector/cmd/newterms/input":  {"detector/record"},
 	"detector/cmd/newterms/report": {"detector/alert", "detector/seen"},
 	"detector/alert":               {},
@@ -25,8 +25,9 @@ var layers = map[string][]string{
 	"detector/sink":                {"detector/record"},
 	"detector/seen":                {"detector/record"},
 	"detector/seen/remote":         {"detector/seen", "detector/record"},
-	"detector/rule":                {"detector/kql"},
-	"detector/mapping":             {"detector/kql", "detector/record"},
+	"detector/rule":                {"detector/ecs", "detector/kql"},
+	"detector/mapping":             {"detector/ecs", "detector/kql", "detector/record"},
+	"detector/ecs":                 {"detector/record"},
 	"detector/kql":                 {"detector/record"},
 	"detector/record":              {},
 }

@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"fluent-bit-newterms/detector/ecs"
 	"fluent-bit-newterms/detector/record"
 )
 
@@ -84,7 +85,7 @@ func differs(t testing.TB, ev caught, subset bool) string {
 		}
 		want := slices.DeleteFunc(slices.Clone(flat[path]), func(s string) bool { return s == "object" })
 		exists := len(flat[path]) > 0
-		if TypeOf(path) == record.Flattened {
+		if ecs.TypeOf(path) == record.Flattened {
 			for p, vals := range flat {
 				if strings.HasPrefix(p, path+".") {
 					want = append(want, slices.DeleteFunc(slices.Clone(vals), func(s string) bool { return s == "object" })...)

@@ -3,6 +3,7 @@ package mapping
 import (
 	"strings"
 
+	"fluent-bit-newterms/detector/ecs"
 	"fluent-bit-newterms/detector/kql"
 	"fluent-bit-newterms/detector/record"
 )
@@ -88,7 +89,7 @@ func (r *Reader) Fill(v *record.View, f record.Field) {
 			return
 		}
 		if val, ok := valueOf(leaf); ok {
-			val.Type = typeOfLeaf(r.plan.prefix + path)
+			val.Type = ecs.TypeOfLeaf(r.plan.prefix + path)
 			v.Push(f, val)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"fluent-bit-newterms/detector/ecs"
 	"fluent-bit-newterms/detector/kql"
 	"fluent-bit-newterms/detector/record"
 )
@@ -131,13 +132,13 @@ func (p *Plan) Field(path string) (record.Field, record.Type) {
 	if !ok {
 		f = p.add(path)
 	}
-	return f, TypeOf(p.prefix + path)
+	return f, ecs.TypeOf(p.prefix + path)
 }
 
 // Has tells whether a table of types names this very path. It implements
 // kql.Env.
 func (p *Plan) Has(path string) bool {
-	return hasType(p.prefix + path)
+	return ecs.Has(p.prefix + path)
 }
 
 // Path returns the path of a Field that Field returned.
@@ -301,7 +302,7 @@ func (p *Plan) place(s shape, at []string) *objectSlot {
 // want asks the layout for the values at a place. A flattened field's values
 // are all its leaves.
 func (p *Plan) want(path string, at []string) int32 {
-	if TypeOf(p.prefix+path) == record.Flattened {
+	if ecs.TypeOf(p.prefix+path) == record.Flattened {
 		return p.layout.WantDeep(at...)
 	}
 	return p.layout.Want(at...)
