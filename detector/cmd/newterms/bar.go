@@ -16,7 +16,8 @@ import (
 
 // bar shows how far the reading is, on a terminal. A nil bar shows nothing.
 type bar struct {
-	p *progressbar.ProgressBar
+	p     *progressbar.ProgressBar
+	start time.Time
 }
 
 // isTerminal tells whether w is one.
@@ -44,14 +45,14 @@ func expand(cmd *cobra.Command, paths []string) (*input.Files, error) {
 }
 
 // newBar returns a bar for size bytes, -1 if that is not known; nil if w is no
-// terminal.
+// terminal. It shows a rate from the second second on: before, buffers fill.
 func newBar(w io.Writer, size int64) *bar {
 	if !isTerminal(w) {
 		return nil
 	}
-	return &bar{progressbar.NewOptions64(size,
+	return &bar{start: time.Now(), p: progressbar.NewOptions64(size,
 		progressbar.OptionSetWriter(w),
-		progressbar.OptionShowBytes(true),
+		progressbar.OptionShowBytes(false),
 		progressbar.OptionSetWidth(30),
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionClearOnFinish(),
@@ -61,9 +62,13 @@ func newBar(w io.Writer, size int64) *bar {
 
 // at moves the bar to n bytes.
 func (b *bar) at(n int64) {
-	if b != nil {
-		_ = b.p.Set64(n)
+	if b == nil {
+		return
 	}
+	if d := time.Since(b.start).Seconds(); d >= 1 {
+		b.p.Describe(fmt.Sprintf("reading, %.1f MB/s", float64(n)/1e6/d))
+	}
+	_ = b.p.Set64(n)
 }
 
 // clear makes room for text; the next move draws the bar again.

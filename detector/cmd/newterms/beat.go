@@ -11,79 +11,93 @@ import (
 	"fluent-bit-newterms/detector/record"
 )
 
-// beat counts what an engine finds by time. The engine only has totals, so
-// whenever an event belongs to another bucket of time than the one before it,
-// the batch is ended and what the totals grew by belongs to the bucket that is
-// over.
-type beat struct {
+// eventTime reads the time of events, as their fields say.
+type eventTime struct {
 	reader *mapping.Reader
 	fields []record.Field
-	ns     int64 // of the event at hand, as its fields say
-
-	counts  *detector.Counts
-	buckets buckets
-	at      int64 // ms: the time of the bucket at hand
-	matches uint64
-	fresh   uint64
+	ns     int64 // of the event at hand
 }
 
-// newBeat returns a beat for events of a shape, whose time is in the first of
-// the fields that they have.
-func newBeat(o mapping.Options, fields []string, counts *detector.Counts) *beat {
+// newEventTime returns an eventTime for events of a shape, whose time is in
+// the first of the fields that they have.
+func newEventTime(o mapping.Options, fields []string) *eventTime {
 	plan := mapping.NewPlan(o)
-	b := &beat{counts: counts, buckets: newBuckets()}
+	t := &eventTime{}
 	for _, path := range fields {
 		f, _ := plan.Field(path)
-		b.fields = append(b.fields, f)
+		t.fields = append(t.fields, f)
 	}
-	b.reader = plan.NewReader()
-	return b
+	t.reader = plan.NewReader()
+	return t
 }
 
 // Event implements mapping.Handler.
-func (b *beat) Event(ev *mapping.Event) {
-	if b.ns != 0 {
+func (t *eventTime) Event(ev *mapping.Event) {
+	if t.ns != 0 {
 		return // the first event of a list stands for all
 	}
-	for _, f := range b.fields {
+	for _, f := range t.fields {
 		if i := ev.View.Head(f); i != 0 {
 			if ns, ok := mapping.Time(ev.View.At(i)); ok {
-				b.ns = ns
+				t.ns = ns
 				return
 			}
 		}
 	}
 }
 
-// turns tells whether an event belongs to another bucket than the one before
-// it. stamp is the time beside it, in ns, 0 if there is none.
-func (b *beat) turns(event []byte, stamp int64) bool {
-	b.ns = 0
-	_ = b.reader.Line(event, 0, 0, b) // the engine will say what is wrong with it
-	if b.ns == 0 {
-		b.ns = stamp
+// of returns the time of an event in ns. stamp is the time beside it, 0 if
+// there is none; so is the answer if it is not known.
+func (t *eventTime) of(event []byte, stamp int64) int64 {
+	t.ns = 0
+	_ = t.reader.Line(event, 0, 0, t) // the engine will say what is wrong with it
+	if t.ns == 0 {
+		return stamp
 	}
-	if b.ns == 0 {
+	return t.ns
+}
+
+// timeline counts what an engine finds by time. The engine only has totals, so
+// whenever an event belongs to another bucket of time than the one before it,
+// the batch is ended and what the totals grew by belongs to the bucket that is
+// over.
+type timeline struct {
+	counts  *detector.Counts
+	buckets buckets
+	ns      int64 // of the event at hand, 0 if it is not known
+	at      int64 // ms: the time of the bucket at hand
+	matches uint64
+	fresh   uint64
+}
+
+func newTimeline(counts *detector.Counts) *timeline {
+	return &timeline{counts: counts, buckets: newBuckets()}
+}
+
+// turns tells whether an event of a time, in ns, belongs to another bucket
+// than the one before it.
+func (t *timeline) turns(ns int64) bool {
+	if t.ns = ns; ns == 0 {
 		return false
 	}
-	next := b.buckets.floor(b.ns / 1e6)
-	if b.at == 0 {
-		b.at = next
+	next := t.buckets.floor(ns / 1e6)
+	if t.at == 0 {
+		t.at = next
 	}
-	return next != b.at
+	return next != t.at
 }
 
 // settle gives what was found since the last time to the bucket that is over,
 // and goes on to that of the event at hand.
-func (b *beat) settle() {
-	matches := b.counts.Matched.Load()
-	fresh := b.counts.New.Load() + b.counts.Learned.Load() + b.counts.Held.Load() + b.counts.Suppressed.Load()
-	if b.at != 0 {
-		b.buckets.add(b.at, matches-b.matches, fresh-b.fresh)
+func (t *timeline) settle() {
+	matches := t.counts.Matched.Load()
+	fresh := t.counts.New.Load() + t.counts.Learned.Load() + t.counts.Held.Load() + t.counts.Suppressed.Load()
+	if t.at != 0 {
+		t.buckets.add(t.at, matches-t.matches, fresh-t.fresh)
 	}
-	b.matches, b.fresh = matches, fresh
-	if b.ns != 0 {
-		b.at = b.buckets.floor(b.ns / 1e6)
+	t.matches, t.fresh = matches, fresh
+	if t.ns != 0 {
+		t.at = t.buckets.floor(t.ns / 1e6)
 	}
 }
 

@@ -26,13 +26,14 @@ func newCheck() *cobra.Command {
 		Use:   "check [--json] [--exceptions PATH] PATH...",
 		Short: "Tell whether rules can run, and what keeps them from it",
 		Long: `check reads rules (.toml as in the public repository, .ndjson as Kibana exports
-them) and prints one line a rule: its name, its fields and its window. What keeps
-a rule from running follows with file, line and column. Rules of other types in
+them) and prints one line per rule: its name, its fields and its window. A rule
+that its file disables is "off": it runs nowhere. What keeps a rule from running
+follows with file, line and column. Rules of other types in
 a folder, a glob or an export are passed over and counted; a file that is named
 and holds nothing else is an error.
 
 With --json each rule is an object on a line of its own:
-  {"file","rule_id","name","ok","error","warnings"}
+  {"file","rule_id","name","ok","error","warnings","enabled"}
 
 Exit codes: 0 all rules can run, 1 some cannot, 2 wrong use.`,
 		Example: `  newterms check conf/rules
@@ -56,23 +57,18 @@ Exit codes: 0 all rules can run, 1 some cannot, 2 wrong use.`,
 			if err := out.Flush(); err != nil {
 				return err
 			}
-			rules, bad := 0, 0
+			var n counts
 			for i := range checked {
-				if c := &checked[i]; c.Name != "" || c.RuleID != "" {
-					rules++
-				}
-				if !checked[i].OK {
-					bad++
-				}
+				n.add(&checked[i])
 			}
 			note := cmd.ErrOrStderr()
 			if skipped != "" {
 				fmt.Fprintln(note, skipped)
 			}
 			if !asJSON {
-				fmt.Fprintln(note, verdict(rules, bad))
+				fmt.Fprintln(note, n.verdict())
 			}
-			if bad > 0 {
+			if n.bad > 0 || n.files > 0 {
 				return answer(exitNo)
 			}
 			return nil
@@ -83,16 +79,44 @@ Exit codes: 0 all rules can run, 1 some cannot, 2 wrong use.`,
 	return cmd
 }
 
-func verdict(n, bad int) string {
-	switch {
-	case n == 0 && bad > 0:
-		return "no rules could be read"
-	case n == 0:
-		return "no new_terms rules"
-	case bad == 0:
-		return plural(n, "rule") + ", all can run"
+// counts are of what was checked.
+type counts struct {
+	rules, off, bad int // rules: all; off: that could run, but are disabled
+	files           int // files, and exceptions, with problems of their own
+}
+
+func (n *counts) add(c *checkedRule) {
+	switch isRule := c.Name != "" || c.RuleID != ""; {
+	case isRule && !c.OK:
+		n.rules, n.bad = n.rules+1, n.bad+1
+	case isRule && !c.Enabled:
+		n.rules, n.off = n.rules+1, n.off+1
+	case isRule:
+		n.rules++
+	case !c.OK:
+		n.files++
 	}
-	return fmt.Sprintf("%s, %d cannot run", plural(n, "rule"), bad)
+}
+
+func (n *counts) verdict() string {
+	s := plural(n.rules, "rule")
+	switch {
+	case n.rules == 0 && n.files > 0:
+		s = "no rules could be read"
+	case n.rules == 0:
+		return "no new_terms rules"
+	case n.bad == 0 && n.off == 0:
+		s += ", all can run"
+	case n.bad > 0:
+		s += fmt.Sprintf(", %s cannot run", thousands(n.bad))
+	}
+	if n.off > 0 {
+		s += fmt.Sprintf(", %s disabled", thousands(n.off))
+	}
+	if n.files > 0 {
+		s += "; " + plural(n.files, "file") + " with errors"
+	}
+	return s
 }
 
 // checkedRule is what check has to say of a rule, or of a file that no rule
@@ -104,6 +128,7 @@ type checkedRule struct {
 	OK       bool     `json:"ok"`
 	Error    string   `json:"error"` // a line for each; "" if there is none
 	Warnings []string `json:"warnings"`
+	Enabled  bool     `json:"enabled"` // the file does not say enabled = false
 
 	fields []string
 	window string
@@ -116,7 +141,7 @@ func checkRules(paths, exceptions []string) (checked []checkedRule, skipped stri
 	set, err := rule.Load(paths, rule.Options{Exceptions: exceptions})
 	for _, r := range set.Rules {
 		c := checkedRule{
-			File: r.Source.File, RuleID: r.ID, Name: r.Name, OK: true, line: r.Source.Line,
+			File: r.Source.File, RuleID: r.ID, Name: r.Name, OK: true, Enabled: r.Enabled, line: r.Source.Line,
 			fields: r.Terms, window: rule.FormatSpan(r.Window), Warnings: []string{},
 		}
 		if err := compiles(r); err != nil {
@@ -143,7 +168,7 @@ func checkRules(paths, exceptions []string) (checked []checkedRule, skipped stri
 		if c == nil || c.OK {
 			// A rule that did load and has a problem is another of the same
 			// id: it gets a line of its own.
-			checked = append(checked, checkedRule{File: p.File, RuleID: p.RuleID, Name: p.Rule, line: p.Line, Warnings: []string{}})
+			checked = append(checked, checkedRule{File: p.File, RuleID: p.RuleID, Name: p.Rule, Enabled: true, line: p.Line, Warnings: []string{}})
 			c = &checked[len(checked)-1]
 			c.Error = p.Error()
 			continue
@@ -157,7 +182,7 @@ func checkRules(paths, exceptions []string) (checked []checkedRule, skipped stri
 			continue
 		}
 		checked = append(checked, checkedRule{
-			File: p.File, RuleID: p.RuleID, Name: p.Rule, OK: true, line: p.Line, Warnings: []string{p.Error()},
+			File: p.File, RuleID: p.RuleID, Name: p.Rule, OK: true, Enabled: true, line: p.Line, Warnings: []string{p.Error()},
 		})
 	}
 	slices.SortStableFunc(checked, func(a, b checkedRule) int {
@@ -201,6 +226,8 @@ func (c *checkedRule) write(w io.Writer) {
 		fmt.Fprintf(w, "FAIL  %s\n", printable(name))
 	case c.fields == nil:
 		fmt.Fprintf(w, "note  %s\n", printable(name)) // a file without rules, such as of exceptions
+	case !c.Enabled:
+		fmt.Fprintf(w, "off   %s  [%s]  %s  disabled: the file says enabled = false\n", printable(name), printable(strings.Join(c.fields, ", ")), c.window)
 	default:
 		fmt.Fprintf(w, "ok    %s  [%s]  %s\n", printable(name), printable(strings.Join(c.fields, ", ")), c.window)
 	}

@@ -57,3 +57,21 @@ func read(a *detector.Alert) *found {
 	}
 	return f
 }
+
+// readAlert reads an alert, or a summary, that was written somewhere; nil if it
+// is none.
+func readAlert(body []byte) *found {
+	var when struct {
+		Event time.Time `json:"kibana.alert.original_time"`
+		Made  time.Time `json:"@timestamp"`
+	}
+	f := &found{Body: body}
+	if jsonNumbers.Unmarshal(body, f) != nil || f.UUID == "" {
+		return nil
+	}
+	_ = jsonNumbers.Unmarshal(body, &when) // what is no time is none
+	if f.Time = when.Event.UTC(); when.Event.IsZero() {
+		f.Time = when.Made.UTC()
+	}
+	return f
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,15 +18,23 @@ type lane struct {
 	store  *seen.Store
 	alerts []*detector.Alert // raised and not yet handed over
 	failed error             // the state could not be written
+
+	// Exceptions expire by the time of the events. expires is when the next
+	// one does, zero if none will; now is the latest time of an event.
+	expires, now time.Time
+	timed        bool // an event had a time
 }
 
 // newLane returns a lane that runs rules on the state in a folder, or on one
 // in memory if dir is "".
 func newLane(cmd *cobra.Command, dir string, opts detector.EngineOptions, rules []*rule.Rule) (*lane, error) {
-	l := &lane{}
+	l := &lane{now: time.Unix(0, 0)}
 	var err error
 	if l.store, err = openStore(cmd, dir); err != nil {
 		return nil, stateError(err)
+	}
+	if l.nextExpiry(rules); !l.expires.IsZero() {
+		opts.Clock = func() time.Time { return l.now }
 	}
 	opts.Alert = func(a *detector.Alert) { l.alerts = append(l.alerts, a) }
 	l.engine = detector.NewEngine(opts, l.store)
@@ -36,7 +45,41 @@ func newLane(cmd *cobra.Command, dir string, opts detector.EngineOptions, rules 
 	if err != nil {
 		return nil, errors.Join(err, l.store.Close())
 	}
+	l.now = time.Now() // for events without a time, until one has one
 	return l, nil
+}
+
+// nextExpiry finds the first of the exceptions to rules that is still to expire.
+func (l *lane) nextExpiry(rules []*rule.Rule) {
+	l.expires = time.Time{}
+	for _, r := range rules {
+		if at := r.NextExpiry(l.now); !at.IsZero() && (l.expires.IsZero() || at.Before(l.expires)) {
+			l.expires = at
+		}
+	}
+}
+
+// turns takes note of the time of the next event, in ns, 0 if it is not known,
+// and tells whether expire is to be called before it.
+func (l *lane) turns(ns int64) bool {
+	if ns == 0 || l.expires.IsZero() {
+		return false
+	}
+	if at := time.Unix(0, ns); !l.timed || at.After(l.now) {
+		l.now, l.timed = at, true
+	}
+	return !l.now.Before(l.expires)
+}
+
+// expire lets go of exceptions that have expired by now, and returns what a
+// user should know.
+func (l *lane) expire() (notes []string) {
+	if l.expires.IsZero() || l.now.Before(l.expires) {
+		return nil
+	}
+	notes = l.engine.Tick()
+	l.nextExpiry(l.engine.Rules())
+	return notes
 }
 
 // openStore opens the state in a folder, or one in memory if dir is "". An

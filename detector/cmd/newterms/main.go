@@ -66,12 +66,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	var exit *exitError
+	code := exitTrouble
 	if errors.As(err, &exit) {
-		if exit.cause != nil {
-			fmt.Fprintf(stderr, "%s: %v\n", cmd.CommandPath(), exit.cause)
-		}
-		return exit.code
+		code, err = exit.code, exit.cause
 	}
-	fmt.Fprintf(stderr, "%s: %v\n", cmd.CommandPath(), err)
-	return exitTrouble
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: %s\n", cmd.CommandPath(), printableLines(err.Error()))
+	}
+	return code
 }

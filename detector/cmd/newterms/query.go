@@ -23,7 +23,8 @@ func newQuery() *cobra.Command {
 		Use:   "query [flags] 'KQL' [FILE...]",
 		Short: "Print the lines whose events match a KQL query",
 		Long: `query is a grep for KQL: it prints the lines of the files that hold an event
-which matches, as they are. Fields are named as rules name them, in ECS, also
+which matches, as they are (on a terminal, with control characters escaped).
+Fields are named as rules name them, in ECS, also
 where the events are raw audit events. Without a file, and for -, the standard
 input is read.
 
@@ -53,6 +54,7 @@ could not be read.`,
 				return err
 			}
 			q.out = bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
+			q.terminal = isTerminal(cmd.OutOrStdout())
 			q.trouble = trouble{w: cmd.ErrOrStderr(), command: cmd.CommandPath()}
 			return q.run(cmd, files.Paths)
 		},
@@ -79,6 +81,8 @@ type queryRun struct {
 
 	matched bool // an event of the line at hand
 	found   int
+
+	terminal bool // out is one
 }
 
 // Event implements mapping.Handler.
@@ -136,7 +140,11 @@ func (q *queryRun) chunk(c *input.Chunk) (full bool) {
 			if q.number {
 				fmt.Fprintf(q.out, "%s:%d:", printable(c.File), v.Line)
 			}
-			q.out.Write(v.Text)
+			if q.terminal { // which control characters in a log must not command
+				q.out.WriteString(printableLines(string(v.Text)))
+			} else {
+				q.out.Write(v.Text)
+			}
 			q.out.WriteByte('\n')
 		}
 		if q.most > 0 && q.found >= q.most {

@@ -29,9 +29,10 @@ type runner struct {
 	// done, if not nil, is called when all has been read, unless interrupted.
 	done func() error
 
-	beat  *beat  // if not nil, what is found is counted by time
-	file  string // of the chunk at hand
-	lines uint64
+	timeline  *timeline  // if not nil, what is found is counted by time
+	eventTime *eventTime // not nil if the runner has to know the time of events
+	file      string     // of the chunk at hand
+	lines     uint64
 }
 
 // runOptions are what a runner is made of.
@@ -80,6 +81,9 @@ func newRunner(cmd *cobra.Command, o runOptions) (_ *runner, err error) {
 			return nil, errors.Join(err, r.closeLanes())
 		}
 		r.lanes = append(r.lanes, l)
+		if !l.expires.IsZero() {
+			r.needTime(opts)
+		}
 	}
 	r.in = input.NewReader(cmd.Context(), files.Paths, cmd.InOrStdin())
 	if o.bar {
@@ -87,6 +91,13 @@ func newRunner(cmd *cobra.Command, o runOptions) (_ *runner, err error) {
 	}
 	r.trouble.w = r.bar.above(cmd.ErrOrStderr())
 	return r, nil
+}
+
+// needTime makes the runner look for the time of each event.
+func (r *runner) needTime(o detector.EngineOptions) {
+	if r.eventTime == nil {
+		r.eventTime = newEventTime(o.Mapping, o.TimeFields)
+	}
 }
 
 // engine returns the engine of the first lane.
@@ -111,6 +122,18 @@ func loadRules(cmd *cobra.Command, f ruleFlags) (*rule.Set, error) {
 	}
 	if len(set.Rules) == 0 {
 		return nil, fmt.Errorf("no new_terms rules in %s", f.rules.String())
+	}
+	enabled := make([]*rule.Rule, 0, len(set.Rules))
+	for _, r := range set.Rules {
+		if r.Enabled {
+			enabled = append(enabled, r)
+			continue
+		}
+		fmt.Fprintf(w, "%s: %s: rule %q is disabled and does not run: its file says enabled = false\n",
+			cmd.CommandPath(), printable(r.Source.String()), printable(r.Name))
+	}
+	if set.Rules = enabled; len(enabled) == 0 {
+		return nil, fmt.Errorf("all rules in %s are disabled", f.rules.String())
 	}
 	return set, nil
 }
@@ -177,9 +200,9 @@ func (r *runner) chunk(c *input.Chunk) {
 				continue
 			}
 			err := input.Events(v.Text, func(event []byte, ns int64) {
-				if r.beat != nil && r.beat.turns(event, ns) {
+				if r.eventTime != nil && r.turns(l, r.eventTime.of(event, ns)) {
 					l.note(batch.End(""))
-					r.beat.settle()
+					r.settle(l)
 					batch = l.engine.NewBatch()
 				}
 				if ns != 0 {
@@ -195,9 +218,26 @@ func (r *runner) chunk(c *input.Chunk) {
 			}
 		}
 		l.note(batch.End(""))
-		if r.beat != nil {
-			r.beat.settle()
+		if r.timeline != nil {
+			r.timeline.settle()
 		}
+	}
+}
+
+// turns tells whether an event of a time, in ns, must not be in a batch with
+// those before it.
+func (r *runner) turns(l *lane, ns int64) bool {
+	expires := l.turns(ns)
+	return r.timeline != nil && r.timeline.turns(ns) || expires
+}
+
+// settle is called between the batches that turns tells apart.
+func (r *runner) settle(l *lane) {
+	if r.timeline != nil {
+		r.timeline.settle()
+	}
+	for _, note := range l.expire() {
+		fmt.Fprintf(r.trouble.w, "%s: %s\n", r.trouble.command, printable(note))
 	}
 }
 

@@ -41,27 +41,21 @@ func (t *tally) add(f *found) {
 func (t *tally) write(w io.Writer, c *detector.Counts, rules int) {
 	fmt.Fprintf(w, "%s of %s", plural(c.Alerts.Load(), "alert"), plural(rules, "rule"))
 	for _, part := range []struct {
-		n           uint64
-		noun, nouns string
-		what        string
-		always      bool
+		n          uint64
+		noun, what string
+		always     bool
 	}{
-		{c.Matched.Load(), "match", "matches", "", true},
-		{c.Excepted.Load(), "match", "matches", " under an exception", false},
-		{c.Learned.Load(), "tuple", "tuples", " only learned", false},
-		{c.Held.Load(), "tuple", "tuples", " over the limit, in summaries", false},
-		{c.Suppressed.Load(), "alert", "alerts", " suppressed, in summaries", false},
-		{c.EvictedInsideWin.Load(), "tuple", "tuples", " forgotten inside the window: raise --max-terms", false},
-		{c.Truncated.Load(), "combination", "combinations", " not looked at", false},
+		{c.Matched.Load(), "match", "", true},
+		{c.Excepted.Load(), "match", " under an exception", false},
+		{c.Learned.Load(), "tuple", " only learned", false},
+		{c.Held.Load(), "tuple", " over the limit, in summaries", false},
+		{c.Suppressed.Load(), "alert", " suppressed, in summaries", false},
+		{c.EvictedInsideWin.Load(), "tuple", " forgotten inside the window: raise --max-terms", false},
+		{c.Truncated.Load(), "combination", " not looked at", false},
 	} {
-		if part.n == 0 && !part.always {
-			continue
+		if part.n > 0 || part.always {
+			fmt.Fprintf(w, "; %s%s", plural(part.n, part.noun), part.what)
 		}
-		noun := part.nouns
-		if part.n == 1 {
-			noun = part.noun
-		}
-		fmt.Fprintf(w, "; %s %s%s", thousands(part.n), noun, part.what)
 	}
 	fmt.Fprintln(w)
 	list := make([]*ruleTally, 0, len(t.rules))

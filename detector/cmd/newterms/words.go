@@ -7,10 +7,13 @@ import (
 	"unicode/utf8"
 )
 
-// plural counts things in words: 1 rule, 1,200 rules.
+// plural counts things in words: 1 rule, 1,200 rules, 3 matches.
 func plural[N int | int64 | uint64](n N, noun string) string {
-	if n == 1 {
+	switch {
+	case n == 1:
 		return "1 " + noun
+	case strings.HasSuffix(noun, "ch"):
+		noun += "e"
 	}
 	return thousands(n) + " " + noun + "s"
 }
@@ -47,4 +50,13 @@ func printable(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// printableLines is printable for a text of several lines.
+func printableLines(s string) string {
+	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
+	for i, line := range lines {
+		lines[i] = printable(line)
+	}
+	return strings.Join(lines, "\n")
 }
