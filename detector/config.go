@@ -47,6 +47,10 @@ var properties = slices.Concat([]property{
 	{"risk_score", func(c *Config, s string) error { c.Inline.RiskScore = s; return nil }},
 	{"mapping", func(c *Config, s string) (err error) { c.Mapping.Mode, err = mapping.ParseMode(s); return }},
 	{"log_key", func(c *Config, s string) error { c.Mapping.LogKey = s; return nil }},
+	{"pod_events", func(c *Config, s string) (err error) {
+		c.Mapping.RefusePodEvents, err = mapping.ParsePodEvents(s)
+		return err
+	}},
 	{"state_path", func(c *Config, s string) error { c.StatePath = s; return nil }},
 	{"on_corrupt", func(c *Config, s string) (err error) { c.OnCorrupt, err = parseOnCorrupt(s); return }},
 	{"max_terms", func(c *Config, s string) (err error) { c.MaxTerms, err = parseCount(s, 1, 100_000_000); return }},

@@ -254,7 +254,7 @@ func drawBeside(t *rapid.T) object {
 		{"host", drawMap(t, "host", member{"name", "node"}, member{"os", object{{"type", "windows"}}})},
 		{"source", drawMap(t, "source", member{"ip", "9.9.9.9"}, member{"port", 5})},
 		{"kubernetes", object{{"pod_name", drawValue(t, "pod", "p")}}},
-		{"event.code", "c"}, {"event.action", "none"}, {"data_stream.namespace", "prod"},
+		{"event.code", "c"}, {"event.reason", "none"}, {"data_stream.namespace", "prod"},
 		{"@timestamp", "2026-02-02T00:00:00Z"},
 	}
 	var o object

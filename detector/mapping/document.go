@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"fluent-bit-newterms/detector/record"
 )
@@ -18,6 +19,7 @@ type Ref struct {
 	span   []byte
 	aks    []byte
 	aksFmt record.Format
+	extra  [][]byte // maps of msgpack whose entries are a document's own too
 }
 
 // Ref returns a reference to the event.
@@ -32,7 +34,7 @@ func (e *Event) Ref() Ref {
 
 // borrow is Ref for the time that the event itself is valid.
 func (e *Event) borrow() Ref {
-	return Ref{Record: e.Record, Item: e.Item, shape: e.shape, format: e.format, span: e.span, aks: e.aks, aksFmt: e.aksFmt}
+	return Ref{Record: e.Record, Item: e.Item, shape: e.shape, format: e.format, span: e.span, aks: e.aks, aksFmt: e.aksFmt, extra: slices.Clone(e.extra)}
 }
 
 // Document returns the whole ECS document of an event: for a raw audit event
@@ -49,6 +51,13 @@ func (ref *Ref) Document() (map[string]any, error) {
 	}
 	switch ref.shape {
 	case ecsShape:
+		for _, b := range ref.extra {
+			more, err := decodeMap(record.Msgpack, b)
+			if err != nil {
+				return nil, err
+			}
+			addAll(doc, more)
+		}
 		return doc, nil
 	case agentShape:
 		event := takeAudit(doc)

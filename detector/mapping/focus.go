@@ -94,12 +94,16 @@ func (p *Plan) Focus(s Shape, fields []record.Field) (f *Focus, ok bool) {
 	f = &Focus{plan: p, shape: s.shape}
 	switch {
 	case s.shape == rawShape && p.opts.Mode != ECS:
-		f.always = []int32{p.mark.auditID, p.mark.stage}
+		f.always = append([]int32{p.mark.auditID, p.mark.stage, p.mark.eventKind}, p.mark.ecs...)
+		f.always = append(append(f.always, p.mark.pod.pods...), p.mark.pod.namespaces...)
 	case s.shape == ecsShape && p.opts.Mode == ECS:
 	case s.shape == ecsShape && p.opts.Mode == Auto:
 		p.mark.each(func(slot int32) { f.always = append(f.always, slot) })
 	default:
 		return nil, false
+	}
+	if s.shape == ecsShape {
+		f.always = append(f.always, p.time)
 	}
 	for i := range p.consts[s.shape] {
 		if own := p.consts[s.shape][i].own; own != none {
@@ -266,7 +270,7 @@ func (r *Reader) fits(f *Focus) bool {
 		}
 	}
 	if f.shape == rawShape {
-		return v.Slot(m.auditID) != 0 && v.Slot(m.stage) != 0
+		return v.Slot(m.auditID) != 0 && v.Slot(m.stage) != 0 && !r.plan.isProcessed(v)
 	}
 	return r.plan.opts.Mode == ECS || !r.guess && r.plan.isProcessed(v) && !r.plan.isWrapping(v)
 }
@@ -282,7 +286,7 @@ func (p *Plan) isWrapping(v *record.View) bool {
 func (m *marks) each(fn func(slot int32)) {
 	for _, slot := range []int32{m.auditID, m.stage, m.kind, m.version, m.insertID, m.service, m.method,
 		m.items, m.records, m.logEvents, m.logMessage, m.azureRecords.category, m.azureRecords.operation,
-		m.azure.category, m.azure.operation, m.azure.resource, m.azure.time, m.azure.logText, m.azure.logMap} {
+		m.azure.category, m.azure.operation, m.azure.resource, m.azure.logText, m.azure.logMap, m.eventKind} {
 		fn(slot)
 	}
 	for _, slot := range m.ecs {
@@ -320,6 +324,11 @@ func (r *Reader) ReadMore(e *Event) (idle []bool, ok bool) {
 // handFocused is hand for an event that was read through the Focus.
 func (r *Reader) handFocused(f record.Format, b []byte, h Handler) {
 	o := r.focus
+	if o.shape == rawShape {
+		if r.pod = r.pod || r.plan.mark.pod.in(r.view); r.refuses(o.shape) {
+			return
+		}
+	}
 	r.view.SetTable(o.table)
 	r.ev.focused, r.ev.whole, r.ev.more, r.ev.anything, r.ev.focus = true, false, false, false, o
 	r.present(o.shape, r.view, f, b)
@@ -391,6 +400,10 @@ func (r *Reader) Widen(ev *Event) error {
 // there is one. focused is true if it fits, and that is all there is to do.
 func (r *Reader) scan(f record.Format, b []byte, layer int) (n int, focused bool, err error) {
 	r.view.Reset()
+	r.used = layer
+	if r.onScan != nil {
+		r.onScan(b)
+	}
 	if r.outer != nil && layer == 0 {
 		n, err = f.Scan(r.outer, b, r.view)
 		if err != nil || r.hasLogKey() {
@@ -398,15 +411,26 @@ func (r *Reader) scan(f record.Format, b []byte, layer int) (n int, focused bool
 		}
 		r.view.Reset()
 	}
-	if r.focus != nil {
+	if r.focus != nil && (layer > 0 || r.extra == nil) {
 		n, err = f.Scan(r.focus.layout, b, r.view)
 		if err != nil || r.fits(r.focus) {
 			return n, err == nil, err
 		}
 		r.view.Reset()
 	}
-	n, err = f.Scan(r.plan.layout, b, r.view)
+	n, err = r.fill(f, b, layer)
 	return n, false, err
+}
+
+// fill reads all of the map at the start of b, and what counts as its own.
+func (r *Reader) fill(f record.Format, b []byte, layer int) (n int, err error) {
+	n, err = f.Scan(r.plan.layout, b, r.view)
+	if layer == 0 && err == nil {
+		for _, more := range r.extra {
+			_, _ = record.Msgpack.Scan(r.plan.layout, more, r.view) // a whole map, as it was found in one
+		}
+	}
+	return n, err
 }
 
 // hasLogKey tells whether the View holds what scanned looks for under log_key.

@@ -6,12 +6,6 @@ import (
 	"fluent-bit-newterms/detector/record"
 )
 
-// wrappers are the keys under which log shippers are known to put an event;
-// one is looked into if the record is nothing else. message is also where
-// CloudWatch has the events of EKS, @message what its queries return, and
-// jsonPayload where Google Cloud's agents put a line that is JSON.
-var wrappers = []string{"log", "message", "event", "audit", "body", "data", "payload", "record", "MESSAGE", "@message", "jsonPayload"}
-
 // marks are the slots that tell shapes apart.
 type marks struct {
 	auditID, stage, kind, version int32 // a raw event, a list
@@ -23,23 +17,15 @@ type marks struct {
 	logMessage                    int32      // of each of logEvents
 	agentID, agentStage           int32
 	ecs                           []int32 // any of these: the pipeline has run
+	eventKind                     int32   // or a value of ECS here
 	logKeyText, logKeyMap         int32
-	wraps                         []wrapMarks
+	pod                           podMarks
 }
 
 // azureMarks are slots of an envelope of Azure.
 type azureMarks struct {
-	category, operation, resource, time int32
-	logText, logMap                     int32 // properties.log
-}
-
-// wrapMarks are slots of what lies under one of the wrappers.
-type wrapMarks struct {
-	text, span int32
-	id         int32 // auditID: a raw event
-	version    int32 // apiVersion: a list
-	method     int32 // protoPayload.methodName
-	azure      azureMarks
+	category, operation, resource int32
+	logText, logMap               int32 // properties.log
 }
 
 func (p *Plan) setMarks() {
@@ -61,19 +47,11 @@ func (p *Plan) setMarks() {
 	m.logMessage = l.Want("logEvents", "message")
 	m.agentID = l.Want("kubernetes", "audit", "auditID")
 	m.agentStage = l.Want("kubernetes", "audit", "stage")
-	for _, path := range []string{"event.action", "event.kind", "user_agent.original", "orchestrator.type"} {
+	for _, path := range []string{"event.action", "event.category", "user_agent.original", "orchestrator.type"} {
 		m.ecs = append(m.ecs, l.Want(strings.Split(path, ".")...))
 	}
-	for _, key := range wrappers {
-		m.wraps = append(m.wraps, wrapMarks{
-			text:    l.Want(key),
-			span:    l.WantSpan(key),
-			id:      l.Want(key, "auditID"),
-			version: l.Want(key, "apiVersion"),
-			method:  l.Want(key, "protoPayload", "methodName"),
-			azure:   azureMarksAt(l, key),
-		})
-	}
+	m.eventKind = l.Want("event", "kind")
+	m.pod = p.podMarks()
 }
 
 func azureMarksAt(l *record.Layout, base ...string) azureMarks {
@@ -82,7 +60,6 @@ func azureMarksAt(l *record.Layout, base ...string) azureMarks {
 		category:  l.Want(at("category")...),
 		operation: l.Want(at("operationName")...),
 		resource:  l.Want(at("resourceId")...),
-		time:      l.Want(at("time")...),
 		logText:   l.Want(at("properties", "log")...),
 		logMap:    l.WantSpan(at("properties", "log")...),
 	}
@@ -91,7 +68,7 @@ func azureMarksAt(l *record.Layout, base ...string) azureMarks {
 // in tells whether a View holds an envelope of Azure with an event in it.
 // Clusters also send logs of components this way, whose text is no JSON.
 func (m *azureMarks) in(v *record.View) bool {
-	if v.Slot(m.category) == 0 || v.Slot(m.operation) == 0 || v.Slot(m.resource) == 0 || v.Slot(m.time) == 0 {
+	if v.Slot(m.category) == 0 || v.Slot(m.operation) == 0 || v.Slot(m.resource) == 0 {
 		return false
 	}
 	if v.Slot(m.logMap) != 0 {
@@ -99,7 +76,7 @@ func (m *azureMarks) in(v *record.View) bool {
 	}
 	i := v.Slot(m.logText)
 	return i != 0 && v.At(i).Kind == record.String &&
-		(beginsObject(v.At(i).Str) || strings.HasPrefix(textIn(v, m.category), "kube-audit"))
+		(trimmed(v.At(i).Bytes()) != nil || strings.HasPrefix(textIn(v, m.category), "kube-audit"))
 }
 
 // isGoogle tells whether the record is a log entry of Google Cloud with an
@@ -146,30 +123,16 @@ func (p *Plan) isAgent(v *record.View) bool {
 	return v.Slot(p.mark.agentID) != 0 && v.Slot(p.mark.agentStage) != 0 && !p.isProcessed(v)
 }
 
-// isProcessed tells whether the record has fields that the pipeline adds.
+// isProcessed tells whether the record has fields that only ECS documents have.
+// event.kind is one in lower case: an audit event under event has a kind too.
 func (p *Plan) isProcessed(v *record.View) bool {
 	for _, s := range p.mark.ecs {
 		if v.Slot(s) != 0 {
 			return true
 		}
 	}
-	return false
-}
-
-// holdsMap tells whether the map under the wrapper is an audit event, or wraps
-// one.
-func (m *wrapMarks) holdsMap(v *record.View) bool {
-	return v.Slot(m.span) != 0 &&
-		(v.Slot(m.id) != 0 || strings.HasPrefix(textIn(v, m.version), auditGroup) ||
-			strings.HasPrefix(textIn(v, m.method), kubernetesMethod) || m.azure.in(v))
-}
-
-// holdsText tells whether the text under the wrapper is an audit event, or
-// wraps one. ECS documents too have texts under message; few look so.
-func (m *wrapMarks) holdsText(v *record.View) bool {
-	s := textIn(v, m.text)
-	return beginsObject(s) &&
-		(strings.Contains(s, "auditID") || strings.Contains(s, auditGroup) || strings.Contains(s, "google.cloud.audit.AuditLog"))
+	kind := textIn(v, p.mark.eventKind)
+	return kind != "" && kind[0] >= 'a'
 }
 
 // textIn returns the first value of a slot, "" if it is no text.
@@ -178,18 +141,4 @@ func textIn(v *record.View, slot int32) string {
 		return v.At(i).Str
 	}
 	return ""
-}
-
-func beginsObject(s string) bool { return begins(s) == '{' }
-
-// begins returns the first character of a text that is no white space.
-func begins(s string) byte {
-	for i := 0; i < len(s); i++ {
-		switch s[i] {
-		case ' ', '\t', '\r', '\n':
-		default:
-			return s[i]
-		}
-	}
-	return 0
 }

@@ -42,6 +42,9 @@ type Options struct {
 	// as a map; "" if the record is the event. Dots lead into maps, or are
 	// part of the key itself. A record without the key is the event.
 	LogKey string
+	// RefusePodEvents passes over audit events that are in the output of a pod
+	// which is no API server: anybody who can start a pod can write such.
+	RefusePodEvents bool
 }
 
 // shape is what a record, or a part of one, turned out to be.
@@ -77,6 +80,7 @@ type Plan struct {
 	objects  [shapes][]objectSlot // what of these is empty is not there
 	later    int32                // a slot that no path fills, for fields that are read when asked for
 	mark     marks
+	time     int32         // the slot of a document's own time
 	outcomes [shapes]int32 // slot that event.outcome is written to, or -1
 	decision [shapes]int32 // slot that it follows from
 }
@@ -115,6 +119,7 @@ func NewPlan(o Options) *Plan {
 		p.outcomes[s] = none
 	}
 	p.later = p.layout.NewSlot()
+	p.time = p.layout.Want("@timestamp")
 	p.layout.Underscore("kubernetes", "audit", "annotations")
 	if o.Mode != ECS {
 		p.layout.Underscore("annotations")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 
 	"fluent-bit-newterms/detector/record"
 )
@@ -13,7 +14,9 @@ import (
 // hands it over.
 type Event struct {
 	View *record.View
-	// Time is the record's time, in nanoseconds since the epoch.
+	// Time is the event's own time if it is a document that has one
+	// (@timestamp), else the record's, in nanoseconds since the epoch; NoTime if
+	// neither has one.
 	Time int64
 	// Record is the record's place in its chunk, Item the event's place in
 	// the record's list, what was skipped counted, both from 0.
@@ -24,13 +27,17 @@ type Event struct {
 	span   []byte // the event
 	aks    []byte // Azure's envelope around it, if any
 	aksFmt record.Format
-	moved  bool // span lies in the reader's own memory
+	extra  [][]byte // see Reader.extra
+	moved  bool     // span lies in the reader's own memory
 
 	focused        bool
 	focus          *Focus // it was read through, if it is focused
 	whole          bool   // ReadMore has scanned the rest of it
 	more, anything bool   // see Beyond
 }
+
+// NoTime is the time of a record that has none.
+const NoTime = math.MinInt64
 
 // Raw tells whether the event is a raw Kubernetes audit event.
 func (e *Event) Raw() bool { return e.shape != ecsShape }
@@ -52,6 +59,12 @@ type Stats struct {
 	Records uint64 // records read
 	Events  uint64 // events handed over
 	Skipped uint64 // records, or parts of them, that hold no event
+	// Unread counts records that look like audit events and were not read as
+	// such, by reason.
+	Unread [UnreadReasons]uint64
+	// PodEvents counts audit events in the output of pods that are no API
+	// servers.
+	PodEvents uint64
 }
 
 // Reader finds the events of records and the fields that the plan asks of
@@ -64,9 +77,15 @@ type Reader struct {
 	time int64 // the record's; a Handler may change the event's
 
 	chunk    record.Chunk
+	attrs    *attributes           // nil before a record has any
+	extra    [][]byte              // maps whose entries count as the record's own, beside its body
 	texts    [maxLayers + 1][]byte // text found in text, by layer
-	lists    [maxLayers]listWalk   // being read, by layer
+	walks    [maxLayers + 1]*walk  // maps and arrays that are searched, by layer
 	guess    bool                  // what is being read is only guessed to be an event
+	strict   bool                  // the record holds more than wrapping: no text in it is an event
+	used     int                   // the layer that the View was last filled for
+	pod      bool                  // the record is the output of a pod that is no API server
+	why      Unread                // what kept the search of the record from finding an event
 	item     int                   // events handed over and parts skipped, of the record at hand
 	hollow   *hollowness
 	elements []*elements
@@ -76,6 +95,7 @@ type Reader struct {
 	focus    *Focus            // how events are read that are like those before, or nil
 	recall   func(*Event) bool // see Focus
 	outer    *record.Layout    // of log_key alone, nil without one
+	onScan   func(b []byte)    // a test's count of the work, or nil
 	// Skip, if not nil, is told of every record or part of one that is
 	// passed over, and why.
 	Skip func(record int, err error)
@@ -115,6 +135,13 @@ func (r *Reader) Chunk(data []byte, h Handler) error {
 			return err
 		}
 		r.begin(c.Time, c.Index)
+		if c.Meta != nil || c.Group != nil {
+			if r.attrs == nil {
+				r.attrs = newAttributes()
+			}
+			r.attrs.find(c.Meta, c.Group)
+			r.extra = r.attrs.spans
+		}
 		n, focused, err := r.scan(record.Msgpack, c.Body, 0)
 		switch err {
 		case nil:
@@ -137,7 +164,7 @@ func (r *Reader) Chunk(data []byte, h Handler) error {
 }
 
 // Line reads one record written as JSON, whose time is ns nanoseconds since
-// the epoch and whose place among its like is index.
+// the epoch, or NoTime, and whose place among its like is index.
 func (r *Reader) Line(line []byte, ns int64, index int, h Handler) error {
 	r.begin(ns, index)
 	_, err := r.text(line, 0, h)
@@ -147,16 +174,33 @@ func (r *Reader) Line(line []byte, ns int64, index int, h Handler) error {
 func (r *Reader) begin(ns int64, index int) {
 	r.stats.Records++
 	r.time, r.item, r.guess = ns, 0, false
+	r.strict, r.pod, r.why = false, false, UnreadUnknown
+	r.extra = nil
 	r.ev = Event{Record: index}
 }
 
 // text reads an event, or what wraps one, from JSON text. See scanned for what
 // it returns.
 func (r *Reader) text(b []byte, layer int, h Handler) (taken bool, err error) {
+	if t := trimmed(b); t != nil {
+		b = t
+	}
+	if layer < maxLayers && len(b) > 1 && (b[0] == '"' || isEscaped(b)) {
+		// Text in text, quoted or only escaped.
+		text, copied, ok := b, true, true
+		if b[0] == '"' {
+			text, copied, ok = r.textOf(record.JSON, b, layer)
+		} else {
+			text = record.Unescaped(r.texts[layer][:0], b)
+			r.texts[layer] = text
+		}
+		if ok && r.innerText(text, copied, layer, h) {
+			return true, nil
+		}
+	}
 	n, focused, err := r.scan(record.JSON, b, layer)
-	if err == record.ErrNotMap && begins(string(b)) == '[' {
-		r.list(record.JSON, bytes.TrimSpace(b), layer, h)
-		return true, nil
+	if err == record.ErrNotMap && len(b) > 0 && b[0] == '[' {
+		return r.list(record.JSON, b, layer, h), nil
 	}
 	if err == nil && len(bytes.TrimSpace(b[n:])) > 0 {
 		err = fmt.Errorf("%w: more text after the object", record.ErrJSON)
@@ -165,8 +209,7 @@ func (r *Reader) text(b []byte, layer int, h Handler) (taken bool, err error) {
 		if layer > 0 {
 			err = fmt.Errorf("%w: %w", ErrText, err)
 		}
-		r.skip(err)
-		return true, err
+		return r.failed(err), err
 	}
 	if focused {
 		r.handFocused(record.JSON, b[:n], h)
@@ -185,16 +228,43 @@ func (r *Reader) skip(err error) {
 
 // hand completes the View for the event's shape and hands the event over.
 func (r *Reader) hand(s shape, v *record.View, f record.Format, b []byte, h Handler) {
+	if r.refuses(s) {
+		return
+	}
 	r.complete(s, v, f)
 	r.ev.focused = false
 	r.present(s, v, f, b)
 	h.Event(&r.ev)
 }
 
+// refuses counts an audit event in the output of a pod that is no API server,
+// and tells whether it is not to be handed over.
+func (r *Reader) refuses(s shape) bool {
+	if !r.pod || s == ecsShape {
+		return false
+	}
+	r.stats.PodEvents++
+	if r.plan.opts.RefusePodEvents {
+		r.stats.Unread[UnreadPod]++
+		r.item++
+	}
+	return r.plan.opts.RefusePodEvents
+}
+
 // present makes ev the event at hand.
 func (r *Reader) present(s shape, v *record.View, f record.Format, b []byte) {
 	r.ev.View, r.ev.Time, r.ev.Item = v, r.time, r.item
+	if s == ecsShape {
+		if i := v.Slot(r.plan.time); i != 0 {
+			if ns, ok := Time(v.At(i)); ok {
+				r.ev.Time = ns
+			}
+		}
+	}
 	r.ev.shape, r.ev.format, r.ev.span = s, f, b
+	if r.ev.extra = nil; s == ecsShape {
+		r.ev.extra = r.extra
+	}
 	r.stats.Events++
 	r.item++
 	r.handed++

@@ -1,8 +1,6 @@
 package mapping
 
 import (
-	"fmt"
-
 	"fluent-bit-newterms/detector/record"
 )
 
@@ -23,7 +21,16 @@ func (r *Reader) scanned(f record.Format, b []byte, layer int, h Handler) (taken
 	m := &p.mark
 	if p.opts.LogKey != "" && layer == 0 {
 		if i := v.Slot(m.logKeyText); i != 0 && v.At(i).Kind == record.String {
-			r.innerText(f, v.At(i).Str, layer, h)
+			// The next scan takes the View's scratch, where the text may lie.
+			text := v.At(i).Bytes()
+			if f == record.JSON {
+				r.texts[layer] = append(r.texts[layer][:0], text...)
+				text = r.texts[layer]
+			}
+			r.innerText(text, f == record.JSON, layer, h)
+			if cap(r.texts[layer]) > keptText {
+				r.texts[layer] = nil
+			}
 			return true
 		}
 		if i := v.Slot(m.logKeyMap); i != 0 {
@@ -31,102 +38,109 @@ func (r *Reader) scanned(f record.Format, b []byte, layer int, h Handler) (taken
 			return true
 		}
 	}
+	if layer == 0 {
+		r.pod = m.pod.in(v)
+	}
 	switch {
 	case p.opts.Mode == ECS:
 		r.hand(ecsShape, v, f, b, h)
+	case p.isProcessed(v):
+		return r.other(f, b, layer, h)
 	case v.Slot(m.auditID) != 0 && v.Slot(m.stage) != 0:
 		r.hand(rawShape, v, f, b, h)
 	case p.isList(v):
+		// What lies in a list of audit events is one, or a document.
 		if i := v.Slot(m.items); i != 0 {
-			r.list(f, v.At(i).Bytes(), layer, h)
+			if layer >= maxLayers {
+				return r.tooDeep()
+			}
+			guess := r.guess
+			r.guess = guess && layer+1 >= maxLayers
+			taken = r.list(f, v.At(i).Bytes(), layer, h)
+			r.guess = guess
+			return taken
 		}
-	case m.azure.in(v):
-		r.azure(f, b, h)
+	case m.azure.in(v) && r.azure(f, b, layer, h):
 	case p.isGoogle(v):
 		r.hand(gkeShape, v, f, b, h)
 	case p.isAgent(v):
 		r.hand(agentShape, v, f, b, h)
 	case m.holdsRecords(v):
-		r.list(f, v.At(v.Slot(m.records)).Bytes(), layer, h)
+		return r.list(f, v.At(v.Slot(m.records)).Bytes(), layer, h)
 	case m.holdsLogEvents(v):
-		r.list(f, v.At(v.Slot(m.logEvents)).Bytes(), layer, h)
+		return r.list(f, v.At(v.Slot(m.logEvents)).Bytes(), layer, h)
 	default:
 		return r.other(f, b, layer, h)
 	}
 	return true
 }
 
-// other hands over what is no audit event as it stands: one under a key that
-// log shippers use, or a document.
+// other hands over what is no audit event as it stands: the events that it
+// wraps, or a document.
 func (r *Reader) other(f record.Format, b []byte, layer int, h Handler) (taken bool) {
-	v, guessed := r.view, r.guess
-	if !r.plan.isProcessed(v) {
-		for k := range r.plan.mark.wraps {
-			w := &r.plan.mark.wraps[k]
-			isMap := w.holdsMap(v)
-			if !isMap && !w.holdsText(v) {
-				continue
-			}
-			r.guess = true
-			if isMap {
-				taken = r.inner(f, v.At(v.Slot(w.span)).Bytes(), layer, h)
-			} else {
-				taken = r.innerText(f, v.At(v.Slot(w.text)).Str, layer, h)
-			}
-			r.guess = guessed
-			if taken {
-				return true
-			}
-			// It only looked like one. The View has to be filled again.
-			r.view.Reset()
-			if _, err := f.Scan(r.plan.layout, b, r.view); err != nil {
-				return true // cannot be: it was read before
-			}
-			break
-		}
+	processed := r.plan.isProcessed(r.view)
+	if !processed && r.search(f, b, layer, h) {
+		return true
 	}
-	if guessed {
+	if r.guess {
 		return false
+	}
+	if r.used != layer {
+		// The View was used for what only looked like an event: fill it again.
+		r.view.Reset()
+		if _, err := r.fill(f, b, layer); err != nil {
+			return true // cannot be: it was read before
+		}
+		r.used = layer
+	}
+	if !processed {
+		r.noteUnread(b)
 	}
 	s := ecsShape
 	if r.plan.opts.Mode == KubernetesAudit {
 		s = rawShape
 	}
-	r.hand(s, v, f, b, h)
+	r.hand(s, r.view, f, b, h)
 	return true
 }
 
-// innerText reads what a text in a record holds. Text out of JSON lies in the
-// View's scratch, which the next scan takes: it is moved first.
-func (r *Reader) innerText(f record.Format, s string, layer int, h Handler) (taken bool) {
+// innerText reads what a text in a record holds; moved says that the text lies
+// in the Reader's own memory.
+func (r *Reader) innerText(b []byte, moved bool, layer int, h Handler) (taken bool) {
 	if layer >= maxLayers {
-		r.skip(ErrNested)
-		return true
+		return r.tooDeep()
 	}
-	val := record.Value{Str: s}
-	b := val.Bytes()
-	if f == record.JSON {
-		r.texts[layer] = append(r.texts[layer][:0], b...)
-		b, r.ev.moved = r.texts[layer], true
-	}
+	was := r.ev.moved
+	r.ev.moved = was || moved
 	taken, _ = r.text(b, layer+1, h) // the error was told to Skip
-	if cap(r.texts[layer]) > keptText {
-		r.texts[layer] = nil
-	}
+	r.ev.moved = was
 	return taken
 }
 
-// inner reads the map b, which lies in a record.
+// tooDeep gives up on what is wrapped in too many layers.
+func (r *Reader) tooDeep() (taken bool) {
+	if r.guess {
+		r.why = UnreadLayers
+		return false
+	}
+	r.skip(ErrNested)
+	return true
+}
+
+// inner reads the map, or the text, b, which lies in a record.
 func (r *Reader) inner(f record.Format, b []byte, layer int, h Handler) (taken bool) {
 	if layer >= maxLayers {
-		r.skip(ErrNested)
-		return true
+		return r.tooDeep()
+	}
+	if f.FormOf(b) == record.AText {
+		if text, copied, ok := r.textOf(f, b, layer); ok && trimmed(text) != nil {
+			return r.innerText(text, copied, layer, h)
+		}
 	}
 	_, focused, err := r.scan(f, b, layer+1)
 	switch {
 	case err != nil:
-		r.skip(err)
-		return true
+		return r.failed(err)
 	case focused:
 		r.handFocused(f, b, h)
 		return true
@@ -134,9 +148,34 @@ func (r *Reader) inner(f record.Format, b []byte, layer int, h Handler) (taken b
 	return r.scanned(f, b, layer+1, h)
 }
 
+// failed is what becomes of what cannot be read: if it was only guessed to be an
+// event, what holds it is a document.
+func (r *Reader) failed(err error) (taken bool) {
+	if r.guess {
+		r.why = UnreadText
+		return false
+	}
+	r.skip(err)
+	return true
+}
+
+// textOf returns the text that b is. One with escapes lies in the Reader's
+// memory for the layer.
+func (r *Reader) textOf(f record.Format, b []byte, layer int) (text []byte, copied, ok bool) {
+	text, copied, ok = f.Text(b, r.texts[layer])
+	if copied {
+		r.texts[layer] = text
+		if cap(text) > keptText {
+			r.texts[layer] = nil
+		}
+	}
+	return text, copied, ok
+}
+
 // azure reads the event in an envelope of Azure Kubernetes Service. It gets a
-// View of its own: names of the envelope (level) are names of events too.
-func (r *Reader) azure(f record.Format, b []byte, h Handler) {
+// View of its own: names of the envelope (level) are names of events too. It is
+// false, and has done nothing, if what should be the event is none.
+func (r *Reader) azure(f record.Format, b []byte, layer int, h Handler) bool {
 	outer, m := r.view, &r.plan.mark.azure
 	if r.aks == nil {
 		r.aks = r.newView()
@@ -147,18 +186,19 @@ func (r *Reader) azure(f record.Format, b []byte, h Handler) {
 	var inner []byte
 	innerFmt := f
 	if i := outer.Slot(m.logText); i != 0 && outer.At(i).Kind == record.String {
-		inner, innerFmt = outer.At(i).Bytes(), record.JSON
 		// Text out of JSON may lie in the outer View's scratch: to keep it
 		// is to copy it.
-		r.ev.moved = moved || f == record.JSON
+		inner, innerFmt = trimmed(outer.At(i).Bytes()), record.JSON
+		if moved = moved || f == record.JSON; inner == nil {
+			return false
+		}
 	} else {
 		inner = outer.At(outer.Slot(m.logMap)).Bytes()
 	}
 	n, err := innerFmt.Scan(r.plan.layout, inner, v)
 	if err != nil {
-		r.skip(fmt.Errorf("properties.log: %w: %w", ErrText, err))
-		r.ev.moved = moved
-		return
+		r.why = UnreadText
+		return false
 	}
 	for i := range r.plan.aks {
 		c := &r.plan.aks[i]
@@ -168,42 +208,9 @@ func (r *Reader) azure(f record.Format, b []byte, h Handler) {
 			}
 		}
 	}
+	moved, r.ev.moved = r.ev.moved, moved
 	r.ev.aks, r.ev.aksFmt = b, f
 	r.hand(rawShape, v, innerFmt, inner[:n], h)
 	r.ev.aks, r.ev.moved = nil, moved
-}
-
-// list reads the events of an array, or the one that b is itself.
-func (r *Reader) list(f record.Format, b []byte, layer int, h Handler) {
-	if layer >= maxLayers {
-		r.skip(ErrNested)
-		return
-	}
-	w := &r.lists[layer]
-	if w.fn == nil {
-		w.fn = w.one
-	}
-	w.reader, w.format, w.layer, w.h = r, f, layer, h
-	guess := r.guess
-	r.guess = false // what lies in a list of events is one
-	if !f.Each(b, w.fn) {
-		r.skip(record.ErrTruncated)
-	}
-	r.guess = guess
-	w.h = nil
-}
-
-// listWalk is the state of a list that is being read, kept so that its
-// callback is made only once.
-type listWalk struct {
-	reader *Reader
-	fn     func([]byte) bool
-	format record.Format
-	layer  int
-	h      Handler
-}
-
-func (w *listWalk) one(b []byte) bool {
-	w.reader.inner(w.format, b, w.layer, w.h)
 	return true
 }

@@ -9,8 +9,8 @@ import (
 
 // Chunk reads the records of a Fluent Bit chunk one after the other: msgpack
 // arrays [[timestamp, {metadata}], {body}] (since Fluent Bit 2.1) or
-// [timestamp, {body}] (before). Log-group markers are passed over, as Fluent
-// Bit's own decoders do.
+// [timestamp, {body}] (before). Log-group markers are no
+// records: the body of the one that opens a group is Group until it ends.
 //
 // Source: Fluent Bit's flb_log_event_decoder.c; its documentation, "Event
 // format".
@@ -26,6 +26,10 @@ type Chunk struct {
 	// returned true, as long as the chunk is.
 	Time int64
 	Body []byte
+	// Meta is the record's metadata, Group the body of the log group that the
+	// record is in: maps, nil if there is nothing in them. Fluent Bit keeps the
+	// attributes of OpenTelemetry there.
+	Meta, Group []byte
 	// Index of the record in the chunk, from 0, markers not counted.
 	Index int
 }
@@ -75,13 +79,15 @@ func (c *Chunk) Next() (bool, error) {
 			}
 			if !group {
 				c.found(ns, next)
+				c.Meta = metadata(c.data[i:next])
 				return true, nil
 			}
-			next = skip(c.data, c.pos)
-			if next < 0 {
+			end := skip(c.data, c.pos)
+			if end < 0 {
 				return false, c.wrong(ErrTruncated)
 			}
-			c.pos = next
+			c.Group = filledMap(c.data[next:end])
+			c.pos = end
 			continue
 		}
 		return false, c.wrong(ErrRecord)
@@ -91,7 +97,7 @@ func (c *Chunk) Next() (bool, error) {
 
 // found makes the record whose body begins at i the one at hand.
 func (c *Chunk) found(ns int64, i int) {
-	c.Time, c.Body, c.body, c.open = ns, c.data[i:], i, true
+	c.Time, c.Body, c.body, c.open, c.Meta = ns, c.data[i:], i, true, nil
 	c.Index++
 }
 
@@ -192,6 +198,24 @@ func timestamp(b []byte, i int) (ns int64, group bool, next int) {
 		next = skip(b, next)
 	}
 	return ns, group, next
+}
+
+// metadata returns the map beside the timestamp in the head of a record, nil if
+// there is none or nothing is in it.
+func metadata(head []byte) []byte {
+	n, i, isMap := container(head, 0)
+	if i < 0 || isMap || n < 2 {
+		return nil
+	}
+	return filledMap(head[skip(head, i):])
+}
+
+// filledMap returns b if it is a map that holds something, else nil.
+func filledMap(b []byte) []byte {
+	if n, i, isMap := container(b, 0); i < 0 || !isMap || n == 0 {
+		return nil
+	}
+	return b
 }
 
 func timestampValue(b []byte, i int) (ns int64, group bool, next int) {
