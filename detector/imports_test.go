@@ -15,8 +15,8 @@ import (
 // is not named here may import nothing.
 var layers = map[string][]string{
 	"plugin":                       {"detector"},
-	"detector":                     {"detector/alert", "detector/delivery", "detector/sink", "detector/telemetry", "detector/seen", "detector/seen/remote", "detector/rule", "detector/mapping", "detector/ecs", "detector/kql", "detector/record"},
-	"detector/cmd/newterms":        {"detector", "detector/cmd/newterms/input", "detector/cmd/newterms/report", "detector/alert", "detector/seen", "detector/seen/remote", "detector/rule", "detector/mapping", "detector/ecs", "detector/kql", "detector/record"},
+	"detector":                     {"detector/version", "detector/alert", "detector/delivery", "detector/sink", "detector/telemetry", "detector/seen", "detector/seen/remote", "detector/rule", "detector/mapping", "detector/ecs", "detector/kql", "detector/record"},
+	"detector/cmd/newterms":        {"detector/version", "detector", "detector/cmd/newterms/input", "detector/cmd/newterms/report", "detector/alert", "detector/seen", "detector/seen/remote", "detector/rule", "detector/mapping", "detector/ecs", "detector/kql", "detector/record"},
 	"detector/cmd/newterms/input":  {"detector/record"},
 	"detector/cmd/newterms/report": {"detector/alert", "detector/seen"},
 	"detector/alert":               {},
@@ -30,6 +30,7 @@ var layers = map[string][]string{
 	"detector/ecs":                 {"detector/record"},
 	"detector/kql":                 {"detector/record"},
 	"detector/record":              {},
+	"detector/version":             {},
 }
 
 const module = "fluent-bit-newterms/"

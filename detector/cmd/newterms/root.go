@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"fluent-bit-newterms/detector/version"
 )
 
 const rootHelp = `newterms finds what a log has never shown before: first-seen detection with
@@ -30,6 +32,7 @@ Exit codes:
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "newterms",
+		Version:       version.Get().String(),
 		Short:         "First-seen detection: check rules, search and replay logs, look into states",
 		Long:          rootHelp,
 		SilenceUsage:  true,
