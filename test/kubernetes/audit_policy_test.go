@@ -92,7 +92,7 @@ func TestAuditPolicy(t *testing.T) {
 	p := policy(t)
 	all := fluentbit.Gunzip(t, filepath.Join(fluentbit.Root, "test/testdata/k8s-audit.jsonl.gz"))
 	var kept []byte
-	events, stay := 0, 0
+	events, stay, started := 0, 0, 0
 	for line := range bytes.Lines(all) {
 		var e auditEvent
 		var whole map[string]any
@@ -105,6 +105,12 @@ func TestAuditPolicy(t *testing.T) {
 			continue
 		}
 		stay++
+		if e.Stage == auditv1.StageResponseStarted {
+			started++
+			if whole["annotations"].(map[string]any)["authorization.k8s.io/decision"] == nil {
+				t.Errorf("no decision: %.200s", line)
+			}
+		}
 		whole["level"] = string(l)
 		delete(whole, "responseObject")
 		if l == auditv1.LevelMetadata {
@@ -117,6 +123,9 @@ func TestAuditPolicy(t *testing.T) {
 		kept = append(append(kept, text...), '\n')
 	}
 	t.Logf("%d of %d events stay, %d of %d bytes", stay, events, len(kept), len(all))
+	if started == 0 {
+		t.Error("watches and exec sessions leave no event until they end")
+	}
 	if stay == 0 || stay*100 > 60*events {
 		t.Errorf("%d of %d events stay", stay, events)
 	}
@@ -130,6 +139,17 @@ func TestAuditPolicy(t *testing.T) {
 	}
 	fluentbit.Same(t, fluentbit.Replayed(t, fluentbit.Rules, some), fluentbit.Replayed(t, fluentbit.Rules, whole))
 
+	ours, err := filepath.Glob(filepath.Join(fluentbit.Rules, "_pack/kubernetes/*.toml"))
+	if err != nil || len(ours) == 0 {
+		t.Fatal("our rules are not here")
+	}
+	for _, path := range ours {
+		if !strings.HasSuffix(path, ".test.toml") {
+			t.Run(filepath.Base(path), func(t *testing.T) {
+				fluentbit.Same(t, fluentbit.Replayed(t, path, some), fluentbit.Replayed(t, path, whole))
+			})
+		}
+	}
 	public, err := filepath.Glob(filepath.Join(fluentbit.Root, "../shared/data/rules/*.toml"))
 	if err != nil || len(public) == 0 {
 		t.Skip("Elastic's rules are not here; the seed rule has been looked at")
@@ -191,7 +211,7 @@ func TestWebhookKubeconfig(t *testing.T) {
 		t.Errorf("the names do not fit: %+v", c)
 	}
 	cluster := c.Clusters[0].Cluster
-	if !strings.HasPrefix(cluster.Server, "https://") || !strings.HasSuffix(cluster.Server, "/kube.audit") || cluster.TLSServerName != "newterms-aggregator.newterms.svc" {
+	if !strings.HasPrefix(cluster.Server, "https://") || !strings.HasSuffix(cluster.Server, "/kube.audit") || cluster.TLSServerName != "newterms-aggregator.newterms-aggregator.svc" {
 		t.Errorf("%+v", cluster)
 	}
 }

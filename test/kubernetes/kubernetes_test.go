@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +12,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer/json"
 	"sigs.k8s.io/kustomize/api/krusty"
@@ -26,7 +29,9 @@ var manifests = filepath.Join(fluentbit.Root, "conf/kubernetes")
 // Kubernetes API does not have is an error.
 type rendered struct {
 	objects []runtime.Object
-	configs map[string]map[string]string // by name of the ConfigMap, then of the file
+	// The namespaces that it makes, and those that its objects are in.
+	namespaces, used []string
+	configs          map[string]map[string]string // by name of the ConfigMap, then of the file
 }
 
 // render renders a kustomization.
@@ -37,7 +42,7 @@ func render(t *testing.T, dir string) rendered {
 		t.Fatal(err)
 	}
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme, networkingv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme, networkingv1.AddToScheme, policyv1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}
@@ -57,14 +62,21 @@ func render(t *testing.T, dir string) rendered {
 		if config, ok := object.(*corev1.ConfigMap); ok {
 			r.configs[config.Name] = config.Data
 		}
-		if ns := res.GetNamespace(); ns != "newterms" && res.GetKind() != "Namespace" {
-			t.Errorf("%s is in namespace %q", res.CurId(), ns)
+		if res.GetKind() == "Namespace" {
+			r.namespaces = append(r.namespaces, res.GetName())
+		} else {
+			r.used = append(r.used, res.GetNamespace())
 		}
+	}
+	slices.Sort(r.used)
+	if r.used = slices.Compact(r.used); !slices.Equal(r.used, r.namespaces) {
+		t.Errorf("the objects are in the namespaces %q, and it makes %q", r.used, r.namespaces)
 	}
 	return r
 }
 
-// pods returns the pods that the rendered workloads make.
+// pods returns the pods of newterms that the rendered workloads make. The
+// store that an overlay brings is looked at by TestSharedStore.
 func (r rendered) pods(t *testing.T) (list []corev1.PodTemplateSpec, claims []string) {
 	t.Helper()
 	for _, object := range r.objects {
@@ -73,8 +85,11 @@ func (r rendered) pods(t *testing.T) (list []corev1.PodTemplateSpec, claims []st
 			list = append(list, w.Spec.Template)
 			wantLabels(t, w.Spec.Selector.MatchLabels, w.Spec.Template.Labels)
 		case *appsv1.StatefulSet:
-			list = append(list, w.Spec.Template)
 			wantLabels(t, w.Spec.Selector.MatchLabels, w.Spec.Template.Labels)
+			if w.Name == "newterms-store" {
+				continue
+			}
+			list = append(list, w.Spec.Template)
 			for _, c := range w.Spec.VolumeClaimTemplates {
 				claims = append(claims, c.Name)
 			}
@@ -112,6 +127,8 @@ func TestManifests(t *testing.T) {
 		{"base", true, []string{"/var/lib/newterms"}, []string{"/var/log/kubernetes/audit", "/etc/newterms/rules"}, nil,
 			[]string{"/var/log/kubernetes/audit", "/var/lib/newterms"}},
 		{"overlays/non-root", false, []string{"/var/lib/newterms"}, []string{"/var/log/kubernetes/audit", "/etc/newterms/rules"}, nil,
+			[]string{"/var/log/kubernetes/audit", "/var/lib/newterms"}},
+		{"overlays/shared-store", true, []string{"/var/lib/newterms"}, []string{"/var/log/kubernetes/audit", "/etc/newterms/rules"}, nil,
 			[]string{"/var/log/kubernetes/audit", "/var/lib/newterms"}},
 		{"overlays/aggregator", false, []string{"/var/lib/newterms"}, []string{"/etc/newterms/tls", "/etc/newterms/rules"},
 			[]string{"newterms-tls"}, nil},
@@ -224,6 +241,12 @@ func TestService(t *testing.T) {
 					t.Errorf("the service leads to port %s, which is not there", p.TargetPort.StrVal)
 				}
 			}
+		case *policyv1.PodDisruptionBudget:
+			found++
+			wantLabels(t, o.Spec.Selector.MatchLabels, pods[0].Labels)
+			if o.Spec.MaxUnavailable == nil || o.Spec.MaxUnavailable.IntValue() != 1 {
+				t.Errorf("the budget lets %v pods be away: a node with the only one could not be drained", o.Spec.MaxUnavailable)
+			}
 		case *networkingv1.NetworkPolicy:
 			found++
 			wantLabels(t, o.Spec.PodSelector.MatchLabels, pods[0].Labels)
@@ -234,8 +257,8 @@ func TestService(t *testing.T) {
 			}
 		}
 	}
-	if found != 2 {
-		t.Errorf("%d of the service and the network policy", found)
+	if found != 3 {
+		t.Errorf("%d of the service, the network policy and the disruption budget", found)
 	}
 }
 
@@ -287,10 +310,11 @@ func here(dir, log, port, rules string) []string {
 		"/etc/newterms/plugins.conf", filepath.Join(dir, "conf/plugins.conf"),
 		"/etc/newterms", filepath.Join(dir, "conf"),
 		"/fluent-bit/etc/conf", filepath.Join(dir, "conf"),
-		"/var/log/kubernetes/audit/audit.log", log,
+		"/var/log/kubernetes/audit", filepath.Dir(log),
 		"/var/lib/newterms", filepath.Join(dir, "lib"),
 		"2020", port,
 		"24h", "off",
+		"${STATE_STORE}", "bolt", // as in the manifest
 	}
 }
 
@@ -314,11 +338,17 @@ func runNode(t *testing.T, binary, dir, log, rules, config string) {
 		t.Fatal(err)
 	}
 	fb := fluentbit.StartFile(t, binary, config)
-	fluentbit.Eventually(t, "alerts", func() bool { return len(printed(t, fb)) >= fluentbit.SeedAlerts })
+	want := fluentbit.Replayed(t, rules, log)
+	if len(want) < fluentbit.SeedAlerts {
+		t.Fatalf("%d alerts in the log", len(want))
+	}
+	fluentbit.Eventually(t, "alerts", func() bool { return len(printed(t, fb)) >= len(want) })
 	fb.Stop()
-	fluentbit.Same(t, fluentbit.Names(printed(t, fb)), fluentbit.Replayed(t, rules, log))
+	fluentbit.Same(t, fluentbit.Names(printed(t, fb)), want)
 	fb = fluentbit.StartFile(t, binary, config)
-	fluentbit.Eventually(t, "the start", func() bool { return strings.Contains(fb.Log.String(), "45 tuples known") })
+	fluentbit.Eventually(t, "the start", func() bool {
+		return regexp.MustCompile(fmt.Sprintf(`\b%d \w+ known`, len(want))).MatchString(fb.Log.String())
+	})
 	fb.Stop()
 	if n := len(printed(t, fb)); n != 0 {
 		t.Errorf("%d alerts after a restart", n)
@@ -327,50 +357,78 @@ func runNode(t *testing.T, binary, dir, log, rules, config string) {
 
 // helmValues are the values of Fluent's chart that ours set.
 type helmValues struct {
-	Kind                         string
-	Image                        struct{ Repository, Tag string }
-	RBAC                         struct{ Create bool }
-	ServiceAccount               struct{ Create bool }
-	AutomountServiceAccountToken *bool
-	TestFramework                struct{ Enabled bool }
-	NodeSelector                 map[string]string
-	Tolerations                  []corev1.Toleration
-	PodSecurityContext           corev1.PodSecurityContext
-	SecurityContext              corev1.SecurityContext
-	Env                          []corev1.EnvVar
-	Resources                    corev1.ResourceRequirements
-	LivenessProbe                corev1.Probe
-	ReadinessProbe               corev1.Probe
-	DaemonSetVolumes             []corev1.Volume
-	DaemonSetVolumeMounts        []corev1.VolumeMount
-	Config                       struct{ Service, CustomParsers, Inputs, Filters, Outputs string }
+	Kind           string
+	Image          struct{ Repository, Tag string }
+	RBAC           struct{ Create bool }
+	ServiceAccount struct {
+		Create                       bool
+		AutomountServiceAccountToken *bool
+	}
+	NameOverride                  string
+	UpdateStrategy                appsv1.DaemonSetUpdateStrategy
+	TerminationGracePeriodSeconds int64
+	TestFramework                 struct{ Enabled bool }
+	NodeSelector                  map[string]string
+	Tolerations                   []corev1.Toleration
+	PodSecurityContext            corev1.PodSecurityContext
+	SecurityContext               corev1.SecurityContext
+	Env                           []corev1.EnvVar
+	Resources                     corev1.ResourceRequirements
+	LivenessProbe                 corev1.Probe
+	ReadinessProbe                corev1.Probe
+	DaemonSetVolumes              []corev1.Volume
+	DaemonSetVolumeMounts         []corev1.VolumeMount
+	Config                        struct{ Service, CustomParsers, Inputs, Filters, Outputs string }
 }
 
-// TestHelm runs the configuration that the chart makes of our values.
-func TestHelm(t *testing.T) {
+// helm returns our values for Fluent's chart, and the files that the chart and
+// the image make of them.
+func helm(t *testing.T) (values helmValues, files map[string]string) {
+	t.Helper()
 	text, err := os.ReadFile(filepath.Join(manifests, "helm-values.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var values helmValues
 	if err := yaml.UnmarshalStrict(text, &values); err != nil {
 		t.Fatal(err)
 	}
-	c := corev1.Container{Name: "fluent-bit", Image: values.Image.Repository + ":" + values.Image.Tag, SecurityContext: &values.SecurityContext,
-		Resources: values.Resources, VolumeMounts: values.DaemonSetVolumeMounts}
-	var volumes []string
-	for _, v := range values.DaemonSetVolumes {
-		volumes = append(volumes, v.Name)
-	}
-	checkContainer(t, &c, volumes)
 	plugins, err := os.ReadFile(filepath.Join(fluentbit.Root, "conf/plugins.conf"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := map[string]string{
+	return values, map[string]string{
 		"plugins.conf":        string(plugins), // of the image
 		"custom_parsers.conf": values.Config.CustomParsers,
 		"fluent-bit.conf":     values.Config.Service + values.Config.Inputs + values.Config.Filters + values.Config.Outputs,
+	}
+}
+
+// TestHelm holds the values for Fluent's chart against the DaemonSet of base,
+// and runs the configuration that the chart makes of them.
+func TestHelm(t *testing.T) {
+	values, files := helm(t)
+	pods, _ := render(t, "base").pods(t)
+	spec := pods[0].Spec
+	c := spec.Containers[0]
+	for _, pair := range []struct {
+		what      string
+		have, ask any
+	}{
+		{"image", values.Image.Repository + ":" + values.Image.Tag, c.Image},
+		{"tolerations", values.Tolerations, spec.Tolerations},
+		{"nodeSelector", values.NodeSelector, spec.NodeSelector},
+		{"podSecurityContext", &values.PodSecurityContext, spec.SecurityContext},
+		{"securityContext", &values.SecurityContext, c.SecurityContext},
+		{"env", values.Env, c.Env},
+		{"resources", values.Resources, c.Resources},
+		{"terminationGracePeriodSeconds", &values.TerminationGracePeriodSeconds, spec.TerminationGracePeriodSeconds},
+		{"nameOverride", values.NameOverride, pods[0].Labels["app.kubernetes.io/name"]},
+		{"serviceAccount.automountServiceAccountToken", values.ServiceAccount.AutomountServiceAccountToken, spec.AutomountServiceAccountToken},
+		{"kind", values.Kind, "DaemonSet"},
+	} {
+		if !equality.Semantic.DeepEqual(pair.have, pair.ask) {
+			t.Errorf("%s is %+v, in base it is %+v", pair.what, pair.have, pair.ask)
+		}
 	}
 	fluentbit.Each(t, func(t *testing.T, binary string) {
 		fluentbit.NeedsDatabase(t, binary)
@@ -378,6 +436,33 @@ func TestHelm(t *testing.T) {
 		log := fluentbit.AuditLog(t, dir)
 		runNode(t, binary, dir, log, fluentbit.Rules, lay(t, filepath.Join(dir, "conf"), files, here(dir, log, fluentbit.FreePort(t), fluentbit.Rules)...)+"/fluent-bit.conf")
 	})
+}
+
+// TestImages has an overlay's images override take effect: one of a user's
+// above each of ours, as kustomize edit set image writes it.
+func TestImages(t *testing.T) {
+	for _, dir := range []string{"base", "overlays/non-root", "overlays/shared-store", "overlays/aggregator"} {
+		t.Run(dir, func(t *testing.T) {
+			fs := filesys.MakeFsOnDisk()
+			mine, err := os.MkdirTemp(manifests, ".test-") // kustomize takes relative paths only
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { os.RemoveAll(mine) })
+			lay(t, mine, map[string]string{"kustomization.yaml": "resources: [../" + dir + "]\nimages:\n  - name: registry.example/newterms\n    newName: mine.example/newterms\n    newTag: \"7\"\n"})
+			out, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(fs, mine)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := out.AsYaml()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(text), "image: mine.example/newterms:7\n") || strings.Contains(string(text), "registry.example") {
+				t.Error("the override has no effect")
+			}
+		})
+	}
 }
 
 // TestImage has the recipe copy what is there, and build what make builds.
