@@ -333,12 +333,34 @@ func (d *Detector) logDropped() {
 	}
 }
 
+// closeTime is how long Close waits for what runs in the background: longer
+// than a flush waits for the disk, and the shared store for its claims.
+const closeTime = 8 * time.Second
+
+// endsWithin waits for a group, and tells whether it has ended in time: a disk
+// that does not answer must not hold up the exit of the host.
+func endsWithin(group *sync.WaitGroup, most time.Duration) bool {
+	ended := make(chan struct{})
+	go func() {
+		group.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return true
+	case <-time.After(most):
+		return false
+	}
+}
+
 // Close delivers what it can in a few seconds, writes what is owed and gives
 // up the state. Alerts that have not left stay in the outbox.
 func (d *Detector) Close() error {
 	d.registry.Leave(d.output)
 	close(d.stop)
-	d.workers.Wait()
+	if !endsWithin(&d.workers, closeTime) {
+		d.host.Log(LevelWarn, "the reading of changed rules hangs, or the shared store does; it is left behind")
+	}
 	d.dispatcher.Close()
 	d.logDropped()
 	d.metrics.update()

@@ -31,6 +31,8 @@ func newMetrics(d *Detector) *instanceMetrics {
 	t.Counter("passed_records_total", "Matching records passed along (emit = matched).", c.Passed.Load)
 	t.Counter("dropped_records_total", "Matching records that could not leave and were dropped.", d.dispatcher.DroppedMatches)
 	t.Counter("dropped_alerts_total", "Alerts that the full outbox dropped.", func() uint64 { return d.store.Stats().Dropped })
+	t.Counter("refused_alerts_total", "Alerts that a receiver refused for good and that were given up there.", func() uint64 { n, _ := d.dispatcher.Refused(); return n })
+	t.Counter("refused_shortened_alerts_total", "Alerts that a receiver refused for good and has in a shortened form.", func() uint64 { _, n := d.dispatcher.Refused(); return n })
 	t.Counter("state_commits_total", "Transactions written to the state.", func() uint64 { return d.store.Stats().Commits })
 	t.Seconds("state_commit_seconds_total", "Time spent on writing them to disk.", func() float64 { return d.store.Stats().CommitTime.Seconds() })
 	t.Counter("state_errors_total", "Tries to write the state that failed.", func() uint64 { return d.store.Stats().Errors })

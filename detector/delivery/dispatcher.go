@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"fluent-bit-newterms/detector/limits"
 	"fluent-bit-newterms/detector/seen"
 	"fluent-bit-newterms/detector/sink"
 	"fluent-bit-newterms/detector/telemetry"
@@ -20,6 +22,9 @@ const (
 	hungWait = 50 * time.Millisecond
 	// drainTime is how long Close lets sinks finish.
 	drainTime = 3 * time.Second
+	// abandonTime is how long it then waits for them: a sink that hangs, as on
+	// a disk that does not answer, must not hold up the exit of the host.
+	abandonTime = time.Second
 )
 
 // Dispatcher gives the items of one detector to its sinks and to the alerts
@@ -31,12 +36,15 @@ type Dispatcher struct {
 
 	mu       sync.Mutex
 	wake     *sync.Cond
-	pending  []*Item  // added, their commits not yet waited for
-	matched  int      // of pending, what is no alert
+	pending  []*Item // added, their commits not yet waited for
+	matched  int     // of pending, what is no alert
+	sinks    []*worker
 	queues   []*queue // where items go
 	unrouted []*Item  // that no queue takes
 	acks     []uint64 // delivered, to be removed from the outbox
 	dropped  uint64   // matching records that there was no room for
+
+	refused, refusedShortened uint64 // alerts that a sink refused: given up; delivered shortened
 
 	outboxDropped uint64 // what the outbox had dropped when forget last looked
 	added         bool   // since then; what was added may have been dropped before
@@ -62,7 +70,7 @@ func NewDispatcher(store *seen.Store, host telemetry.Host, log *telemetry.RateLi
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	for _, s := range sinks {
 		w := newWorker(d, s)
-		d.queues = append(d.queues, w.queue)
+		d.sinks, d.queues = append(d.sinks, w), append(d.queues, w.queue)
 		d.workers.Go(w.run)
 	}
 	return d
@@ -89,7 +97,7 @@ func (d *Dispatcher) Add(it *Item) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if it.Matched {
-		if d.matched >= maxMatched {
+		if d.matched >= limits.MatchedItems {
 			d.dropped++
 			return
 		}
@@ -317,8 +325,16 @@ func (d *Dispatcher) DroppedMatches() uint64 {
 	return d.dropped
 }
 
+// Refused returns how many alerts a sink has refused for good: those that were
+// given up there, and those that it has in a shortened form.
+func (d *Dispatcher) Refused() (givenUp, shortened uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.refused, d.refusedShortened
+}
+
 // Close lets the sinks take what they can, and stops. What has not left stays
-// in the outbox.
+// in the outbox. It takes drainTime and abandonTime at most.
 func (d *Dispatcher) Close() {
 	d.mu.Lock()
 	d.closing = true
@@ -327,8 +343,28 @@ func (d *Dispatcher) Close() {
 	d.mu.Unlock()
 	d.wake.Broadcast()
 	timer := time.AfterFunc(drainTime, d.stop)
-	d.workers.Wait()
+	done := make(chan struct{})
+	go func() {
+		d.workers.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(drainTime + abandonTime):
+		d.host.Log(telemetry.LevelWarn, "a place that alerts go to hangs, and is left behind: "+d.working()+"; what it has not answered for is delivered at the next start")
+	}
 	timer.Stop()
 	d.stop()
 	d.Acknowledge()
+}
+
+// working names the sinks whose workers have not ended.
+func (d *Dispatcher) working() string {
+	var names []string
+	for _, w := range d.sinks {
+		if !w.ended.Load() {
+			names = append(names, w.sink.Name())
+		}
+	}
+	return strings.Join(names, ", ")
 }

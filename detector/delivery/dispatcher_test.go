@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"fluent-bit-newterms/detector/limits"
 	"fluent-bit-newterms/detector/seen"
 	"fluent-bit-newterms/detector/sink"
 	"fluent-bit-newterms/detector/telemetry"
@@ -220,15 +221,15 @@ func TestMatchedAreBounded(t *testing.T) {
 	r := newRig(seen.Options{}, s)
 	defer r.d.Close()
 	for range 3 {
-		for range maxMatched {
+		for range limits.MatchedItems {
 			r.matched("m")
 		}
 		eventually(t, "they are released", func() bool { r.d.mu.Lock(); defer r.d.mu.Unlock(); return len(r.d.pending) == 0 })
 	}
 	r.add(0, "alert")
-	eventually(t, "it waits", func() bool { return r.d.Depth() == maxMatched+1 })
-	if n := r.d.DroppedMatches(); n != 2*maxMatched {
-		t.Errorf("%d lost, want %d", n, 2*maxMatched)
+	eventually(t, "it waits", func() bool { return r.d.Depth() == limits.MatchedItems+1 })
+	if n := r.d.DroppedMatches(); n != 2*limits.MatchedItems {
+		t.Errorf("%d lost, want %d", n, 2*limits.MatchedItems)
 	}
 }
 

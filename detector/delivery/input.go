@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"fluent-bit-newterms/detector/limits"
 	"fluent-bit-newterms/detector/sink"
 	"fluent-bit-newterms/detector/telemetry"
 )
@@ -79,9 +80,6 @@ func (in *Input) TakesRule(id, name string, severity uint8) bool {
 
 func (in *Input) takes(it *Item) bool { return in.TakesRule(it.Rule, it.RuleName, it.Severity) }
 
-// maxCollect is the most that one Collect returns, in bytes of JSON.
-const maxCollect = 2 << 20
-
 // Collect returns the next alerts as records of Fluent Bit, nil if there are
 // none. It returns them again until HandedOver says that they have arrived.
 // The bytes are valid until the next Collect.
@@ -91,7 +89,7 @@ func (in *Input) Collect() []byte {
 	}
 	in.buf, in.sent = in.buf[:0], in.sent[:0]
 	for _, d := range in.registry.dispatchers() {
-		if len(in.buf) >= maxCollect {
+		if len(in.buf) >= limits.CollectBytes {
 			break
 		}
 		in.collect(d)
@@ -124,7 +122,7 @@ func (in *Input) next(d *Dispatcher) (list []collected) {
 		if q.input != in || d.closing {
 			continue
 		}
-		if next := q.peek(len(q.waiting), maxCollect-len(in.buf)); len(next) > 0 {
+		if next := q.peek(len(q.waiting), limits.CollectBytes-len(in.buf)); len(next) > 0 {
 			list = append(list, collected{q, next})
 		}
 	}

@@ -3,19 +3,8 @@ package delivery
 import (
 	"slices"
 	"time"
-)
 
-// Bounds of one delivery.
-const (
-	maxBatch      = 500
-	maxBatchBytes = 2 << 20
-)
-
-// Bounds of the matching records that wait in a queue. Alerts are bounded by
-// the outbox.
-const (
-	maxMatched      = 10_000
-	maxMatchedBytes = 16 << 20
+	"fluent-bit-newterms/detector/limits"
 )
 
 // queue is what waits for one place that alerts go to: a sink, or an alerts
@@ -39,7 +28,7 @@ type settling struct {
 // put adds an item; false if it is no alert and there is no room.
 func (q *queue) put(x *delivery) bool {
 	if x.Matched {
-		if q.matched >= maxMatched || q.matchedBytes >= maxMatchedBytes {
+		if q.matched >= limits.MatchedItems || q.matchedBytes >= limits.MatchedBytes {
 			return false
 		}
 		q.matched++
@@ -75,16 +64,40 @@ func (q *queue) dequeue(list []*delivery) []*delivery {
 		}
 		q.waiting[n] = nil
 		n++
-		if x.Matched {
-			q.matched--
-			q.matchedBytes -= len(x.Body)
-		}
+		q.uncount(x)
 		taken = append(taken, x)
 	}
 	if q.waiting = q.waiting[n:]; len(q.waiting) == 0 {
 		q.waiting = nil
 	}
 	return taken
+}
+
+// remove takes one item off the queue, wherever it is.
+func (q *queue) remove(x *delivery) {
+	if i := slices.Index(q.waiting, x); i >= 0 {
+		q.waiting = slices.Delete(q.waiting, i, i+1)
+		q.uncount(x)
+		q.arrived([]*delivery{x})
+	}
+}
+
+// smallestBut returns the smallest of the first items, other than x; nil if
+// there is none.
+func (q *queue) smallestBut(x *delivery) (smallest *delivery) {
+	for _, y := range q.waiting[:min(len(q.waiting), limits.DeliveryItems)] {
+		if y != x && (smallest == nil || len(y.Body) < len(smallest.Body)) {
+			smallest = y
+		}
+	}
+	return smallest
+}
+
+func (q *queue) uncount(x *delivery) {
+	if x.Matched {
+		q.matched--
+		q.matchedBytes -= len(x.Body)
+	}
 }
 
 // arrived has alerts leave the outbox that no other queue has to deliver.

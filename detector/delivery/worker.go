@@ -1,9 +1,12 @@
 package delivery
 
 import (
+	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
+	"fluent-bit-newterms/detector/limits"
 	"fluent-bit-newterms/detector/sink"
 	"fluent-bit-newterms/detector/telemetry"
 )
@@ -22,6 +25,11 @@ type worker struct {
 	sink    sink.Sink
 	failing bool          // the last delivery failed
 	wait    time.Duration // before the next one, while failing
+
+	ended atomic.Bool // run has returned
+
+	refused  *delivery // what the sink has refused last
+	refusals int       // how often
 }
 
 func newWorker(d *Dispatcher, s sink.Sink) *worker {
@@ -30,6 +38,7 @@ func newWorker(d *Dispatcher, s sink.Sink) *worker {
 
 // run delivers until the dispatcher closes, and closes the sink.
 func (w *worker) run() {
+	defer w.ended.Store(true)
 	for w.deliverNext() {
 	}
 	if err := w.close(); err != nil {
@@ -53,6 +62,9 @@ func (w *worker) deliverNext() (more bool) {
 	}
 	n, err := w.deliver(list)
 	w.delivered(list[:n])
+	if n < len(list) && errors.Is(err, sink.ErrRefused) && w.passRefused(list[n]) {
+		err = nil
+	}
 	d := w.d
 	switch {
 	case err == nil:
@@ -84,13 +96,62 @@ func (w *worker) next() []*delivery {
 	if d.closing && w.failing {
 		return nil
 	}
-	return w.queue.peek(maxBatch, maxBatchBytes)
+	return w.queue.peek(limits.DeliveryItems, limits.DeliveryBytes)
 }
 
 func (w *worker) delivered(list []*delivery) {
 	w.d.mu.Lock()
 	defer w.d.mu.Unlock()
 	w.queue.delivered(list)
+}
+
+// maxRefusals is how often an alert is refused before it is no longer sent
+// whole: a server that is being restarted refuses some.
+const maxRefusals = 3
+
+// passRefused deals with an item that the sink refuses, and tells whether the
+// others can go on. The sink has the item in its shortened form, if it takes
+// that. Otherwise the item is given up, but only if the sink takes another one:
+// one that takes none is merely out of order.
+func (w *worker) passRefused(x *delivery) bool {
+	if w.refused != x {
+		w.refused, w.refusals = x, 0
+	}
+	if w.refusals++; w.refusals < maxRefusals {
+		return false
+	}
+	what := fmt.Sprintf("%s refuses an alert of %d bytes of rule %q (%s)", w.sink.Name(), len(x.Body), x.RuleName, x.Rule)
+	if body, ok := sink.Shorten(x.Body); ok {
+		entry := *x.Item
+		entry.Body = body
+		if n, _ := w.deliver([]*delivery{{Item: &entry}}); n == 1 {
+			w.d.log.Warnf("%s, and has it shortened to %d bytes; raise the size that the receiver takes", what, len(body))
+			w.settled(&w.d.refusedShortened, x)
+			return true
+		}
+	}
+	w.d.mu.Lock()
+	probe := w.queue.smallestBut(x)
+	w.d.mu.Unlock()
+	if probe == nil {
+		return false
+	}
+	if n, _ := w.deliver([]*delivery{probe}); n == 0 {
+		return false
+	}
+	w.d.log.Warnf("%s and takes others, so the alert is given up there; raise the size that the receiver takes", what)
+	w.settled(&w.d.refused, x, probe)
+	return true
+}
+
+// settled takes items off the queue that go no further, and counts them.
+func (w *worker) settled(count *uint64, list ...*delivery) {
+	w.d.mu.Lock()
+	defer w.d.mu.Unlock()
+	*count++
+	for _, x := range list {
+		w.queue.remove(x)
+	}
 }
 
 // deliver asks the sink, whose panic is an error like any other.

@@ -93,13 +93,13 @@ func (s *File) explain(err error) error {
 }
 
 // Deliver implements Sink.
-func (s *File) Deliver(_ context.Context, records []Record) (int, error) {
+func (s *File) Deliver(ctx context.Context, records []Record) (int, error) {
 	if err := s.follow(); err != nil {
 		return 0, err
 	}
 	s.lines.fill(records)
 	if !s.plain {
-		return s.stream()
+		return s.stream(ctx)
 	}
 	start, err := s.f.Seek(0, io.SeekEnd)
 	if err != nil {
@@ -123,8 +123,10 @@ func (s *File) Deliver(_ context.Context, records []Record) (int, error) {
 }
 
 // stream writes to a pipe or a device, which takes what it takes.
-func (s *File) stream() (int, error) {
+func (s *File) stream(ctx context.Context) (int, error) {
 	_ = s.f.SetWriteDeadline(time.Now().Add(s.patience)) // a device may have none
+	f := s.f
+	defer context.AfterFunc(ctx, func() { _ = f.SetWriteDeadline(time.Now()) })()
 	n, err := s.f.Write(s.lines.text)
 	whole := s.lines.written(n)
 	if err != nil {

@@ -2,6 +2,7 @@ package sink
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -360,3 +361,29 @@ func TestWriterStuck(t *testing.T) {
 type writerFunc func(p []byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// TestPipeStops: a full pipe whose reader has stopped does not keep a delivery
+// from ending when it has to.
+func TestPipeStops(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	s, err := OpenFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.patience = time.Hour
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	records := []Record{{ID: 1, Body: bytes.Repeat([]byte("x"), 1<<20)}}
+	if n, err := s.Deliver(ctx, records); n != 0 || err == nil {
+		t.Errorf("%d arrived, %v", n, err)
+	}
+}

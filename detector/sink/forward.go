@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/tinylib/msgp/msgp"
+
+	"fluent-bit-newterms/detector/limits"
 )
 
 // Forward sends alerts to a Fluent Bit, a Fluentd or whatever else takes the
@@ -21,10 +23,6 @@ type Forward struct {
 	entries []byte
 	buf     []byte
 }
-
-// maxForwardBytes is where a message ends, in bytes of JSON: well below the
-// 6 MB that a Fluent Bit takes if it is not told otherwise.
-const maxForwardBytes = 1 << 20
 
 // NewForward returns the sink. It does not connect: a server that is away is
 // no error before there are alerts for it. What is wrong with certificates is.
@@ -48,15 +46,25 @@ func NewForward(o ForwardOptions) (*Forward, error) {
 // Name implements Sink.
 func (s *Forward) Name() string { return "forward to " + s.opts.Address.String() }
 
-// Deliver implements Sink. Consecutive alerts of one tag go in one message.
+// Deliver implements Sink. Consecutive alerts of one tag go in one message. A
+// message that the server refuses is halved, until an alert is alone: the
+// others must not wait for it.
 func (s *Forward) Deliver(ctx context.Context, records []Record) (int, error) {
-	done := 0
+	done, most := 0, len(records)
 	for done < len(records) {
-		n := batch(records[done:])
-		if err := s.deliver(ctx, records[done:done+n]); err != nil {
+		n := min(batch(records[done:]), most)
+		err := s.deliver(ctx, records[done:done+n])
+		switch {
+		case err == nil:
+			done += n
+			most = 2 * n
+		case errors.Is(err, errGone) && n > 1:
+			most = n / 2
+		case errors.Is(err, errGone):
+			return done, fmt.Errorf("cannot forward to %s: %w: %w", s.opts.Address, ErrRefused, err)
+		default:
 			return done, fmt.Errorf("cannot forward to %s: %w", s.opts.Address, err)
 		}
-		done += n
 	}
 	return done, nil
 }
@@ -65,7 +73,7 @@ func (s *Forward) Deliver(ctx context.Context, records []Record) (int, error) {
 func batch(records []Record) int {
 	n, size := 1, len(records[0].Body)
 	for n < len(records) && records[n].Tag == records[0].Tag {
-		if size += len(records[n].Body); size > maxForwardBytes {
+		if size += len(records[n].Body); size > limits.ForwardMessageBytes {
 			break
 		}
 		n++

@@ -4,6 +4,7 @@ import (
 	"crypto/sha512"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"sync"
@@ -22,6 +23,10 @@ type server struct {
 	wg sync.WaitGroup
 
 	key, user, password string
+
+	// limit is how many bytes of a message the server takes before it closes
+	// the connection, as a Fluent Bit does at Buffer_Max_Size; 0: any.
+	limit int
 
 	// on decides what is done with the message of that number, from 0, over
 	// all connections; nil acknowledges all.
@@ -92,7 +97,8 @@ func (s *server) hangUp() {
 
 func (s *server) session(c net.Conn) {
 	defer c.Close()
-	r, w := msgp.NewReader(c), msgp.NewWriter(c)
+	in := &limitedReader{Conn: c, left: -1}
+	r, w := msgp.NewReader(in), msgp.NewWriter(c)
 	if s.key != "" && !s.handshake(r, w) {
 		s.mu.Lock()
 		s.refused++
@@ -100,6 +106,9 @@ func (s *server) session(c net.Conn) {
 		return
 	}
 	for {
+		if s.limit > 0 {
+			in.left = s.limit
+		}
 		var m protocol.PackedForwardMessage
 		if err := m.DecodeMsg(r); err != nil {
 			return
@@ -117,6 +126,27 @@ func (s *server) session(c net.Conn) {
 			return
 		}
 	}
+}
+
+// limitedReader ends when it has read a number of bytes; never if that is
+// negative.
+type limitedReader struct {
+	net.Conn
+	left int
+}
+
+func (r *limitedReader) Read(b []byte) (int, error) {
+	if r.left == 0 {
+		return 0, io.EOF
+	}
+	if r.left > 0 {
+		b = b[:min(len(b), r.left)]
+	}
+	n, err := r.Conn.Read(b)
+	if r.left > 0 {
+		r.left -= n
+	}
+	return n, err
 }
 
 // read takes a message's entries apart.

@@ -13,6 +13,8 @@ import (
 
 	"github.com/tinylib/msgp/msgp"
 	"go.uber.org/goleak"
+
+	"fluent-bit-newterms/detector/limits"
 )
 
 // shortTimeout is that of tests that want a step to take too long.
@@ -103,7 +105,7 @@ func TestForwardSplits(t *testing.T) {
 	s := open(t, ForwardOptions{}, "tcp://"+l.Addr().String())
 	records := alerts(5, "alert.x")
 	for i := range records {
-		records[i].Body = fmt.Appendf(nil, `{"id":%d,"pad":%q}`, i+1, strings.Repeat("x", maxForwardBytes/2-100))
+		records[i].Body = fmt.Appendf(nil, `{"id":%d,"pad":%q}`, i+1, strings.Repeat("x", limits.ForwardMessageBytes/2-100))
 	}
 	deliver(t, s, records, 1)
 	if tags, ids := srv.got(); len(tags) != 3 || !slices.Equal(ids, want(5)) {
@@ -169,6 +171,57 @@ func TestForwardTroubles(t *testing.T) {
 				t.Errorf("%d records in the end, want %d", len(ids), test.copies+2)
 			}
 		})
+	}
+}
+
+// TestForwardRefused has a server that closes the connection at messages over a
+// size: what is smaller arrives, once, and the first alert that is too long by
+// itself is named. The tries grow with the logarithm of the alerts.
+func TestForwardRefused(t *testing.T) {
+	l := listen(t)
+	srv := serve(t, l, func(s *server) { s.limit = 20_000 })
+	s := open(t, ForwardOptions{}, "tcp://"+l.Addr().String())
+	records := alerts(300, "alert.x") // over the limit together
+	records[200].Body = fmt.Appendf(nil, `{"id":201,"long":%q}`, strings.Repeat("x", 30_000))
+	n, err := s.Deliver(t.Context(), records)
+	if n != 200 || !errors.Is(err, ErrRefused) {
+		t.Fatalf("%d arrived, %v; want 200 and ErrRefused", n, err)
+	}
+	if n, err := s.Deliver(t.Context(), records[201:]); n != 99 || err != nil {
+		t.Fatalf("%d of those behind it arrived, %v; want 99", n, err)
+	}
+	if _, ids := srv.got(); !slices.Equal(ids, slices.Delete(want(300), 200, 201)) {
+		t.Errorf("records %q", ids)
+	}
+	if srv.sessions > 50 {
+		t.Errorf("%d connections", srv.sessions)
+	}
+}
+
+// TestForwardRefusesAll has a server that closes every connection, as a proxy
+// does that has no server behind it: the alerts are kept.
+func TestForwardRefusesAll(t *testing.T) {
+	l := listen(t)
+	serve(t, l, func(s *server) { s.on = func(int) action { return hangUpBefore } })
+	s := open(t, ForwardOptions{}, "tcp://"+l.Addr().String())
+	if n, err := s.Deliver(t.Context(), alerts(10, "alert.x")); n != 0 || !errors.Is(err, ErrRefused) {
+		t.Errorf("%d arrived, %v", n, err)
+	}
+}
+
+func TestShorten(t *testing.T) {
+	long := strings.Repeat("x", limits.RefusedAlertBytes)
+	for _, c := range []struct{ name, body, want string }{
+		{"short", `{"a":1}`, ""},
+		{"no object", `["` + long + `"]`, ""},
+		{"broken", `{"a":"` + long, ""},
+		{"long", `{"a":1,"kibana.alert.uuid":"u","event":{"original":"` + long + `"},"b":[1,2]}`, `{"a":1,"b":[1,2],"kibana.alert.uuid":"u","newterms.removed":["event"]}`},
+		{"a long name", `{"a":1,"` + long + `":2}`, `{"a":1,"newterms.removed":["` + long[:200] + `"]}`},
+	} {
+		got, ok := Shorten([]byte(c.body))
+		if string(got) != c.want || ok != (c.want != "") {
+			t.Errorf("%s: %v, %s, want %s", c.name, ok, got, c.want)
+		}
 	}
 }
 

@@ -7,7 +7,16 @@
 // least once, and a sink may see one twice after a crash, with the same uuid.
 package sink
 
-import "context"
+import (
+	"context"
+	"errors"
+)
+
+// ErrRefused marks the error of a Deliver whose next record the receiver does
+// not take, though it was sent alone and over a new connection. Either the
+// receiver will never take that record, as with one that is longer than it
+// allows, or it takes none.
+var ErrRefused = errors.New("the receiver refuses the alert")
 
 // Record is one alert on its way out.
 type Record struct {

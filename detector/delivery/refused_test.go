@@ -1,0 +1,152 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"fluent-bit-newterms/detector/limits"
+	"fluent-bit-newterms/detector/seen"
+	"fluent-bit-newterms/detector/sink"
+)
+
+// pickySink refuses what it does not like.
+type pickySink struct {
+	testSink
+	refuses func(body []byte) bool
+}
+
+func (s *pickySink) Deliver(ctx context.Context, records []sink.Record) (int, error) {
+	for i, r := range records {
+		if s.refuses(r.Body) {
+			n, _ := s.testSink.Deliver(ctx, records[:i])
+			return n, fmt.Errorf("test: %w", sink.ErrRefused)
+		}
+	}
+	return s.testSink.Deliver(ctx, records)
+}
+
+func longer(n int) func([]byte) bool { return func(body []byte) bool { return len(body) > n } }
+
+// TestRefused: an alert that a sink refuses for good does not hold up the
+// others. The sink has it shortened, or it is given up; another sink has all.
+func TestRefused(t *testing.T) {
+	long := fmt.Sprintf(`{"id":1,"event":%q}`, strings.Repeat("x", 2*limits.RefusedAlertBytes))
+	poison := `{"poison":true}`
+	synctest.Test(t, func(t *testing.T) {
+		s := &pickySink{refuses: func(body []byte) bool {
+			return len(body) > limits.RefusedAlertBytes || string(body) == poison
+		}}
+		other := &testSink{}
+		r := newRig(seen.Options{}, s, other)
+		r.add(0, `{"id":0}`, long, poison, poison, `{"id":2}`, `{"id":3}`)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got, want := s.taken(), []string{`{"id":0}`, `{"id":1,"newterms.removed":["event"]}`, `{"id":2}`, `{"id":3}`}; !slices.Equal(got, want) {
+			t.Errorf("got %.200q, want %q", got, want)
+		}
+		if n := len(other.taken()); n != 6 || other.taken()[1] != long {
+			t.Errorf("the other sink has %d", n)
+		}
+		if givenUp, shortened := r.d.Refused(); givenUp != 2 || shortened != 1 {
+			t.Errorf("%d given up, %d shortened", givenUp, shortened)
+		}
+		r.d.Close()
+		if n := r.outbox(); n != 0 {
+			t.Errorf("%d in the outbox", n)
+		}
+		if !r.host.logged("test refuses an alert", `"Rule" (r)`, "shortened") || !r.host.logged("given up") {
+			t.Errorf("log %.300q", r.host.lines)
+		}
+	})
+}
+
+// TestRefusesAll: a sink that refuses everything for a while loses nothing, and
+// nothing is shortened.
+func TestRefusesAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		away := true
+		s := &pickySink{refuses: func([]byte) bool { return away }}
+		r := newRig(seen.Options{}, s)
+		var want []string
+		for i := range 1000 {
+			want = append(want, fmt.Sprintf(`{"id":%d}`, i))
+		}
+		r.add(0, want...)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		away = false
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		r.d.Close()
+		if got := s.taken(); !sameElements(got, want) {
+			t.Errorf("%d arrived, want %d", len(got), len(want))
+		}
+		if givenUp, shortened := r.d.Refused(); givenUp+shortened != 0 {
+			t.Errorf("%d given up, %d shortened", givenUp, shortened)
+		}
+		if n := r.outbox(); n != 0 {
+			t.Errorf("%d in the outbox", n)
+		}
+	})
+}
+
+func sameElements(a, b []string) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(a, b)
+}
+
+// TestCloseOfSinkThatHangs: a sink that answers to nothing, neither when it
+// delivers nor when it closes, does not hold up the exit.
+func TestCloseOfSinkThatHangs(t *testing.T) {
+	for _, where := range []string{"Deliver", "Close"} {
+		t.Run(where, func(t *testing.T) {
+			s := &deafSink{where: where, free: make(chan struct{})}
+			r := newRig(seen.Options{}, s)
+			r.add(0, "1")
+			eventually(t, "it is asked", func() bool { return where != "Deliver" || r.d.Depth() == 1 })
+			ended := make(chan struct{})
+			go func() {
+				r.d.Close()
+				close(ended)
+			}()
+			<-ended // the test's own time-out is the failure
+			if !r.host.logged("deaf", "hangs", "left behind") {
+				t.Errorf("log %q", r.host.lines)
+			}
+			close(s.free)
+			r.d.workers.Wait()
+			if n := r.outbox(); where == "Deliver" && n != 1 {
+				t.Errorf("%d in the outbox, want 1", n)
+			}
+		})
+	}
+}
+
+// deafSink waits for ever, whatever the context says.
+type deafSink struct {
+	where string
+	free  chan struct{}
+}
+
+func (s *deafSink) Name() string { return "deaf" }
+
+func (s *deafSink) Deliver(_ context.Context, records []sink.Record) (int, error) {
+	if s.where == "Deliver" {
+		<-s.free
+	}
+	return len(records), nil
+}
+
+func (s *deafSink) Close() error {
+	if s.where == "Close" {
+		<-s.free
+	}
+	return nil
+}

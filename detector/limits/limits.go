@@ -1,0 +1,32 @@
+// Package limits is the bounds of everything that grows with what arrives: one
+// constant per bound, with its unit, and what happens above it. Any package may
+// import it. The bounds that a user can set are properties; their defaults are
+// in package detector.
+package limits
+
+// Alerts and matching records on their way out.
+const (
+	// DeliveryItems and DeliveryBytes (of JSON) bound what a sink is given at
+	// once. What is over comes next.
+	DeliveryItems = 500
+	DeliveryBytes = 2 << 20
+
+	// CollectBytes (of JSON) bounds what an alerts input hands to Fluent Bit
+	// at once. What is over comes next.
+	CollectBytes = 2 << 20
+
+	// MatchedItems and MatchedBytes (of JSON) bound the matching records that
+	// wait in one queue, where emit is matched. Those over it are dropped and
+	// counted. Alerts are bounded by the outbox.
+	MatchedItems = 10_000
+	MatchedBytes = 16 << 20
+
+	// ForwardMessageBytes (of JSON) is where a message of alert_forward ends:
+	// well below the 6 MB that a Fluent Bit takes if it is not told otherwise.
+	// An alert that is longer goes alone.
+	ForwardMessageBytes = 1 << 20
+
+	// RefusedAlertBytes (of JSON) bounds the shortened form of an alert that a
+	// receiver has refused: it keeps the smallest fields.
+	RefusedAlertBytes = 16 << 10
+)
