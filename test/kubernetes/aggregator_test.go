@@ -2,14 +2,8 @@ package kubernetes
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net/http"
 	"os"
 	"os/exec"
@@ -65,7 +59,7 @@ func TestAggregator(t *testing.T) {
 		}
 		to := func(key string) string {
 			return fluentbit.Section("OUTPUT", "Name forward", "Match kube.audit", "Host 127.0.0.1", "Port "+forward, "Shared_Key "+key, "Self_Hostname node-1",
-				"Require_Ack_Response On", "Retry_Limit 2", "tls On", "tls.verify On", "tls.ca_file "+certs.ca, "tls.vhost newterms-aggregator.newterms.svc")
+				"Require_Ack_Response On", "Retry_Limit 2", "tls On", "tls.verify On", "tls.ca_file "+certs.ca, "tls.vhost newterms-aggregator.newterms-aggregator.svc")
 		}
 		stranger := fluentbit.Start(t, binary, there, fluentbit.Prelude(there)+fluentbit.Section("INPUT", "Name dummy", "Tag kube.audit",
 			`Dummy {"kind":"Event","apiVersion":"audit.k8s.io/v1","stage":"ResponseComplete","verb":"get","userAgent":"intruder","user":{"username":"x"},"annotations":{"authorization.k8s.io/decision":"allow"}}`)+to("not the key"))
@@ -116,7 +110,7 @@ type certificates struct {
 
 // post sends a body as an API server does, with or without a certificate.
 func (c *certificates) post(port string, body []byte, certificate bool) error {
-	config := &tls.Config{RootCAs: c.pool, ServerName: "newterms-aggregator.newterms.svc"}
+	config := &tls.Config{RootCAs: c.pool, ServerName: "newterms-aggregator.newterms-aggregator.svc"}
 	if certificate {
 		config.Certificates = []tls.Certificate{c.client}
 	}
@@ -134,52 +128,32 @@ func (c *certificates) post(port string, body []byte, certificate bool) error {
 	return nil
 }
 
-// issue writes tls.crt, tls.key and ca.crt, as the aggregator's secret holds
-// them.
-func issue(t *testing.T, dir string) *certificates {
+// issue makes certificates with the recipe that ships.
+func issue(t *testing.T, dir string, clients ...string) *certificates {
 	t.Helper()
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	sign := func(template, parent *x509.Certificate, signer *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey, []byte, []byte) {
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if parent == nil {
-			parent, signer = template, key
-		}
-		template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-		template.SerialNumber, _ = rand.Int(rand.Reader, big.NewInt(1<<62))
-		der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cert, err := x509.ParseCertificate(der)
-		if err != nil {
-			t.Fatal(err)
-		}
-		bits, err := x509.MarshalPKCS8PrivateKey(key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return cert, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: bits})
-	}
-	ca, caKey, caText, _ := sign(&x509.Certificate{Subject: pkix.Name{CommonName: "newterms"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}, nil, nil)
-	_, _, crt, key := sign(&x509.Certificate{Subject: pkix.Name{CommonName: "aggregator"}, DNSNames: []string{"newterms-aggregator.newterms.svc"},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}, ca, caKey)
-	_, _, clientCrt, clientKey := sign(&x509.Certificate{Subject: pkix.Name{CommonName: "kube-apiserver"},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}, ca, caKey)
-	for name, text := range map[string][]byte{"tls.crt": crt, "tls.key": key, "ca.crt": caText} {
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
-			t.Fatal(err)
+	script := filepath.Join(manifests, "overlays/aggregator/certificates.sh")
+	for range 2 { // the second run finds all there, and changes nothing
+		if out, err := exec.Command("sh", append([]string{script, dir}, clients...)...).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
 		}
 	}
 	c := &certificates{ca: filepath.Join(dir, "ca.crt"), pool: x509.NewCertPool()}
-	c.pool.AddCert(ca)
-	var err error
-	if c.client, err = tls.X509KeyPair(clientCrt, clientKey); err != nil {
+	text, err := os.ReadFile(c.ca)
+	if err != nil {
 		t.Fatal(err)
+	}
+	if !c.pool.AppendCertsFromPEM(text) {
+		t.Fatalf("no certificate: %s", text)
+	}
+	name := "kube-apiserver"
+	if len(clients) > 0 {
+		name = clients[0]
+	}
+	if c.client, err = tls.LoadX509KeyPair(filepath.Join(dir, name+".crt"), filepath.Join(dir, name+".key")); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(filepath.Join(dir, "ca.key")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("ca.key: %v, %v", info.Mode(), err)
 	}
 	return c
 }
