@@ -77,6 +77,34 @@ func TestAggregator(t *testing.T) {
 	})
 }
 
+// TestAggregatorLongLine posts an event of 2.4 MB to the aggregator's webhook.
+func TestAggregatorLongLine(t *testing.T) {
+	r := render(t, "overlays/aggregator")
+	fluentbit.Each(t, func(t *testing.T, binary string) {
+		dir := t.TempDir()
+		certs := issue(t, filepath.Join(dir, "conf/tls"))
+		webhook := fluentbit.FreePort(t)
+		lay(t, filepath.Join(dir, "conf"), r.config(t, "newterms-aggregator-config"),
+			append([]string{"8443", webhook, "24224", fluentbit.FreePort(t)}, here(dir, "", fluentbit.FreePort(t), fluentbit.Rules)...)...)
+		if !asksForCertificates(binary) {
+			without(t, filepath.Join(dir, "conf/fluent-bit.yaml"), verifyClient)
+		}
+		if err := os.MkdirAll(filepath.Join(dir, "lib"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("FORWARD_SHARED_KEY", "a key")
+		fb := fluentbit.StartFile(t, binary, filepath.Join(dir, "conf/fluent-bit.yaml"))
+		events := [][]byte{event(1, "alice", "before/1", "/api"), event(2, "mallory", "kubectl/v1.35.0", "/api/v1/secrets?"+strings.Repeat("&", 400_000)), event(3, "alice", "after/1", "/api")}
+		body := append([]byte(`{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":[`), bytes.Join(events, []byte(","))...)
+		body = append(body, "]}"...)
+		fluentbit.Eventually(t, "the webhook's port", func() bool { return certs.post(webhook, body, true) == nil })
+		fluentbit.Eventually(t, "three alerts", func() bool { return len(printed(t, fb)) >= 3 })
+		fb.Stop()
+		fluentbit.Same(t, fluentbit.Names(printed(t, fb)), []string{
+			`seed ["allow","alice","after/1"]`, `seed ["allow","alice","before/1"]`, `seed ["allow","mallory","kubectl/v1.35.0"]`})
+	})
+}
+
 // verifyClient is the line that has the webhook's input ask for certificates.
 const verifyClient = "tls.verify_client_cert: on"
 
