@@ -14,10 +14,9 @@ import (
 // recaller is a pass whose events are lines, and what it found since it was
 // looked at.
 type recaller struct {
-	t    *testing.T
-	p    *pass
-	at   int64
-	seen map[string]int // tuples, and how often
+	t  *testing.T
+	p  *pass
+	at int64
 }
 
 func newRecaller(t *testing.T, o EngineOptions, rules ...*rule.Rule) *recaller {

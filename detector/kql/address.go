@@ -115,7 +115,6 @@ func parseIPv6(s string) (address, bool) {
 			}
 			groups[n], groups[n+1] = uint16(v4>>16), uint16(v4)
 			n += 2
-			i = len(s)
 			break
 		}
 		groups[n] = uint16(group)

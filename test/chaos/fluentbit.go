@@ -308,7 +308,7 @@ func (f *pipeline) reload(p *process, i int) error {
 		}
 		resp.Body.Close()
 		if resp.StatusCode >= 300 {
-			return fmt.Errorf("Fluent Bit answers %s", resp.Status)
+			return fmt.Errorf("reload: Fluent Bit answers %s", resp.Status)
 		}
 	}
 	return f.l.await("the new configuration", p, func() bool { return started() > i+1 && f.up() })

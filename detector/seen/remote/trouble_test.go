@@ -45,11 +45,11 @@ func TestSecrets(t *testing.T) {
 			t.Errorf("%q does not say %q", text, test.want)
 		}
 	}
-	c, err := ParseURL("redis://nodes:" + password + "@h?sentinel_password=" + password)
+	_, err := ParseURL("redis://nodes:" + password + "@h?sentinel_password=" + password)
 	if err == nil || strings.Contains(err.Error(), password) {
 		t.Error(err)
 	}
-	c, err = ParseURL("redis+sentinel://nodes:" + password + "@h/m?sentinel_password=" + password)
+	c, err := ParseURL("redis+sentinel://nodes:" + password + "@h/m?sentinel_password=" + password)
 	if err != nil {
 		t.Fatal(err)
 	}
