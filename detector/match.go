@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"fluent-bit-newterms/detector/ecs"
 	"fluent-bit-newterms/detector/kql"
 	"fluent-bit-newterms/detector/mapping"
 	"fluent-bit-newterms/detector/record"
@@ -104,6 +105,9 @@ func (s *ruleset) compile(r *rule.Rule, now time.Time) (c *compiled, err error) 
 		c.exceptions = append(c.exceptions, exception{exceptionKey(e), pred})
 	}
 	for _, path := range r.Terms {
+		if ecs.NestedAbove(path) != "" {
+			path = "" // Elastic does not see terms in nested fields
+		}
 		c.fields = append(c.fields, s.field(path))
 	}
 	if r.TimestampOverride != "" && r.TimestampOverride != "@timestamp" {

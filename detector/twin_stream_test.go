@@ -11,6 +11,8 @@ import (
 
 	"github.com/tinylib/msgp/msgp"
 
+	"fluent-bit-newterms/detector/ecs"
+	"fluent-bit-newterms/detector/kql"
 	"fluent-bit-newterms/detector/mapping"
 	"fluent-bit-newterms/detector/record"
 	"fluent-bit-newterms/detector/rule"
@@ -382,7 +384,7 @@ func drawRule(t testing.TB, r *rand.Rand, n int, seldom bool, now time.Time) *ru
 		"kubernetes.audit.requestObject", "kubernetes.audit.responseObject.kind", "labels.a", "user.id", "orchestrator.resource.name", "kubernetes.audit.apiVersion", "kubernetes.audit.auditID",
 	}
 	place := func() string { return places[min(r.IntN(len(places)), max(r.IntN(len(places)), r.IntN(len(places))))] }
-	clause := func() string {
+	draw := func() string {
 		p := place()
 		switch r.IntN(12) {
 		case 0:
@@ -405,6 +407,14 @@ func drawRule(t testing.TB, r *rand.Rand, n int, seldom bool, now time.Time) *ru
 				"kubernetes.audit.level: Metadata", "kubernetes.audit.objectRef.resource: pods"}[r.IntN(6)]
 		}
 		return fmt.Sprintf("%s: %q", p, collide[r.IntN(len(collide))])
+	}
+	clause := func() string {
+		for {
+			c := draw()
+			if _, err := kql.ParseTyped(c, ecs.TypeOf); err == nil {
+				return c // else its field cannot hold the value
+			}
+		}
 	}
 	query := []string{"kubernetes.audit.verb: delete", "kubernetes.audit.verb: *", "kubernetes.audit.verb: (watch or get)", "kubernetes.audit.stage: *", "user.name: *",
 		"kubernetes.audit.objectRef.resource: leases", "event.kind: event"}[max(0, r.IntN(12)-5)]

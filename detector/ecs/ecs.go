@@ -13,7 +13,8 @@ import (
 
 // The tables of field types, one field per line: TYPE NAME. Lines that start
 // with # are comments. A name that ends in ".*" stands for every field below it
-// that no line names.
+// that no line names. TYPE+text says that the field X has a multi-field X.text of
+// analysed text.
 //
 // fields/ecs.txt is generated from ECS's published list by
 //
@@ -89,6 +90,10 @@ var typesByName = map[string]record.Type{
 	"flattened": record.Flattened, "nested": record.Nested,
 }
 
+// HasText tells whether an index holds the field at path as analysed text too,
+// in the multi-field path.text.
+func HasText(path string) bool { return tables().text[path] }
+
 // Names returns every name in the tables, in no order. Names that end in ".*"
 // are left out.
 func Names() []string {
@@ -101,16 +106,26 @@ func Names() []string {
 	return names
 }
 
-// fieldTypes is both tables, by name. It is built when a field is first asked
-// for.
-var fieldTypes = sync.OnceValue(func() map[string]record.Type {
-	m := make(map[string]record.Type, strings.Count(ecsFields, "\n")+strings.Count(integrationFields, "\n"))
+func fieldTypes() map[string]record.Type { return tables().types }
+
+// tables is both tables, by name. They are read when a field is first asked for.
+var tables = sync.OnceValue(func() (t struct {
+	types map[string]record.Type
+	text  map[string]bool
+}) {
+	t.types = make(map[string]record.Type, strings.Count(ecsFields, "\n")+strings.Count(integrationFields, "\n"))
+	t.text = make(map[string]bool)
 	for _, table := range []string{ecsFields, integrationFields} {
 		for line := range strings.Lines(table) {
-			if typ, name, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " "); ok && typ != "#" {
-				m[name] = typesByName[typ]
+			typ, name, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+			if !ok || typ == "#" {
+				continue
 			}
+			if base, ok := strings.CutSuffix(typ, "+text"); ok {
+				typ, t.text[name] = base, true
+			}
+			t.types[name] = typesByName[typ]
 		}
 	}
-	return m
+	return t
 })

@@ -123,6 +123,13 @@ func parseDate(s string) (span, bool) {
 	return span{at, at}, true
 }
 
+// IsDate tells whether text is a time as Elasticsearch reads it without being
+// told a format: an RFC 3339 time, or the beginning of one, in UTC.
+func IsDate(text string) bool {
+	_, ok := parseTime(text)
+	return ok
+}
+
 // parseTime reads yyyy[-MM[-dd[Thh[:mm[:ss[.fraction]]]]]] and, where a T is,
 // perhaps a zone: Z, +hh:mm, +hhmm or +hh. It is UTC otherwise.
 func parseTime(s string) (span, bool) {

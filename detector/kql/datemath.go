@@ -63,9 +63,10 @@ func parseDateMath(s string) (m dateMath, ok bool) {
 		switch {
 		case strings.IndexByte("yMwdhms", step.unit) < 0:
 			return m, false
-		case sign == '/' && digits > 0:
+		case sign == '/' && digits > 0 && step.n != 1: // now/1d is now/d
 			return m, false
 		case sign == '/':
+			step.n = 0
 		case digits > 0 && step.n == 0:
 			continue // now-0d is now
 		case sign == '+' || sign == '-':

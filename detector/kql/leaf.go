@@ -118,6 +118,8 @@ func newLeaf(c condition, s scope) *leaf {
 		l.matcher = newMatcher(t.typ, c.operands)
 		l.keyword = newKeyword(c.operands)
 		l.cost = costOfExists + l.keyword.cost()
+	case isExists && t.typ == record.Nested:
+		return nil // the fields of its elements are hidden from the record
 	case isExists:
 		l.kind, l.cost = leafExists, costOfExists
 	default:

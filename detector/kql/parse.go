@@ -24,6 +24,11 @@ const (
 // makes no sense, and the letters not within a word are part of the word.
 func Parse(query string) (Node, error) {
 	p := &parser{src: query}
+	return p.parse()
+}
+
+func (p *parser) parse() (Node, error) {
+	query := p.src
 	if !utf8.ValidString(query) {
 		p.pos = invalidUTF8(query)
 		return nil, p.errorAt(p.pos, "", "write the query in UTF-8").because("the query is not valid UTF-8")
@@ -68,6 +73,9 @@ type parser struct {
 	depth int
 	// opened holds the offsets of the parentheses and braces that are open.
 	opened []int
+	// leaves holds the offset of the value of each condition, in the order in
+	// which Walk visits them.
+	leaves []int
 	// last is the unquoted literal read last, for hints.
 	last string
 }
@@ -184,6 +192,7 @@ func (p *parser) query() (Node, error) {
 		// A lone * finds every record.
 		return All{}, nil
 	}
+	p.leaves = append(p.leaves, start)
 	return Match{Value: lit}, nil
 }
 
@@ -229,6 +238,7 @@ func (p *parser) values(field FieldName) func() (Node, error) {
 		if lit.IsExists() && len(field.Parts) == 2 && field.Name == "*" {
 			return All{}, nil
 		}
+		p.leaves = append(p.leaves, start)
 		return Match{Field: field, Value: lit}, nil
 	}
 	return operand
@@ -256,6 +266,7 @@ func (p *parser) comparison(start int, lit Literal) (Node, error) {
 	if value.IsWildcard() {
 		return nil, p.errorAt(valueStart, "a value without wildcards", "to ask only whether the field is there write field: *")
 	}
+	p.leaves = append(p.leaves, valueStart)
 	return Range{Field: field, Op: op, Value: value}, nil
 }
 

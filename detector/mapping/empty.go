@@ -11,6 +11,8 @@ import (
 // strings. What is left are maps that hold nothing else, {"a":{"b":""}}: the
 // View says that there is something at a. Rules seldom ask for a field that
 // is a map, so that such maps are looked into only when one is there.
+//
+// In a document of ECS a map is there if it holds a value that is not null.
 
 // objectSlot is a slot that may hold maps, and the slot with their bytes.
 type objectSlot struct {
@@ -42,6 +44,7 @@ type hollowness struct {
 	all, metadata int32 // slots
 	format        record.Format
 	noMetadata    bool
+	emptyText     bool // an empty string is a value
 	found         bool
 	fn            func([]byte) bool // one, made only once
 }
@@ -60,16 +63,28 @@ func newHollowness() *hollowness {
 func (r *Reader) dropEmpty(v *record.View, f record.Format, objects []objectSlot) {
 	object, empty := v.Holds()
 	if object {
-		empty = r.markHollow(v, f, objects) || empty
+		empty = r.markHollow(v, f, objects, record.Value{Kind: record.String}) || empty
 	}
 	if empty {
 		v.DropEmpty()
 	}
 }
 
-// markHollow makes empty strings of the maps that hold nothing, and tells
-// whether there are any.
-func (r *Reader) markHollow(v *record.View, f record.Format, objects []objectSlot) (any bool) {
+// forgetHollow makes null of the maps that hold nothing, in the View of a
+// document whose bytes are in the given format.
+func (r *Reader) forgetHollow(v *record.View, f record.Format, objects []objectSlot) {
+	if object, _ := v.Holds(); object {
+		r.markHollow(v, f, objects, record.Value{Kind: record.Null})
+	}
+}
+
+// markHollow puts hollow in the place of the maps that hold nothing, and tells
+// whether there are any. Where hollow is null, an empty string is a value.
+func (r *Reader) markHollow(v *record.View, f record.Format, objects []objectSlot, hollow record.Value) (any bool) {
+	if r.hollow == nil {
+		r.hollow = newHollowness()
+	}
+	r.hollow.emptyText = hollow.Kind == record.Null
 	for k := range objects {
 		o := &objects[k]
 		if !holdsObject(v, o.slot) || r.anyFull(v, f, o) {
@@ -77,7 +92,7 @@ func (r *Reader) markHollow(v *record.View, f record.Format, objects []objectSlo
 		}
 		for i := v.Slot(o.slot); i != 0; i = v.Next(i) {
 			if val := v.At(i); val.Kind == record.Object {
-				*val = record.Value{Kind: record.String}
+				*val = hollow
 				any = true
 			}
 		}
@@ -97,7 +112,17 @@ func holdsObject(v *record.View, slot int32) bool {
 // isPresent tells whether anything is at a place, once what is empty was
 // dropped.
 func (r *Reader) isPresent(v *record.View, f record.Format, o *objectSlot) bool {
-	return o.slot != none && v.Slot(o.slot) != 0 || v.Slot(o.span) != 0 && r.anyFull(v, f, o)
+	if o.slot != none && v.Slot(o.slot) != 0 {
+		return true
+	}
+	if v.Slot(o.span) == 0 {
+		return false
+	}
+	if r.hollow == nil {
+		r.hollow = newHollowness()
+	}
+	r.hollow.emptyText = false
+	return r.anyFull(v, f, o)
 }
 
 // anyFull tells whether any map of the slot holds a value. Maps that only keys
@@ -105,9 +130,6 @@ func (r *Reader) isPresent(v *record.View, f record.Format, o *objectSlot) bool 
 func (r *Reader) anyFull(v *record.View, f record.Format, o *objectSlot) bool {
 	if v.Slot(o.span) == 0 {
 		return true
-	}
-	if r.hollow == nil {
-		r.hollow = newHollowness()
 	}
 	h := r.hollow
 	h.format, h.noMetadata, h.found = f, o.noMetadata, false
@@ -135,7 +157,7 @@ func (h *hollowness) one(b []byte) bool {
 
 func (h *hollowness) count(slot int32) (n int) {
 	for i := h.view.Slot(slot); i != 0; i = h.view.Next(i) {
-		if val := h.view.At(i); val.Kind != record.String || val.Str != "" {
+		if val := h.view.At(i); h.emptyText || val.Kind != record.String || val.Str != "" {
 			n++
 		}
 	}

@@ -250,12 +250,10 @@ func (p *Plan) stepsFor(s shape, need map[int32]bool) steps {
 			st.copies = append(st.copies, c)
 		}
 	}
-	if s != ecsShape {
-		for _, o := range p.objects[s] {
-			if need[o.slot] {
-				need[o.span] = true
-				st.objects = append(st.objects, o)
-			}
+	for _, o := range p.objects[s] {
+		if need[o.slot] {
+			need[o.span] = true
+			st.objects = append(st.objects, o)
 		}
 	}
 	return st

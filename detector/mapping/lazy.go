@@ -85,11 +85,20 @@ func (r *Reader) Fill(v *record.View, f record.Field) {
 		addAgent(doc)
 	}
 	walkLeaves("", doc, func(path string, leaf any) {
-		if pattern.Name != "" && !pattern.Matches(path) {
+		whole := pattern.Name == "" || pattern.Matches(path)
+		text := ecs.HasText(r.plan.prefix+path) && (pattern.Name == "" || pattern.Matches(path+".text"))
+		if !whole && !text {
 			return
 		}
-		if val, ok := valueOf(leaf); ok {
-			val.Type = ecs.TypeOfLeaf(r.plan.prefix + path)
+		val, ok := valueOf(leaf)
+		if !ok {
+			return
+		}
+		if val.Type = ecs.TypeOfLeaf(r.plan.prefix + path); whole {
+			v.Push(f, val)
+		}
+		if text && val.Kind == record.String {
+			val.Type = record.Text
 			v.Push(f, val)
 		}
 	})

@@ -207,9 +207,9 @@ func (p *Plan) slotFor(s shape, path string) int32 {
 // Cloud's are needed, so that a path with dots may lie at either spelling.
 func (p *Plan) ecs(path string) int32 {
 	at := splitECS(path)
-	slot := p.want(path, at)
+	slot := p.checked(ecsShape, path, at)
 	if p.opts.Mode != ECS && len(at) > 2 && (at[0] == "labels" || at[0] == "annotations") {
-		return p.firstOf(ecsShape, path, slot, p.want(path, []string{at[0], strings.Join(at[1:], "_")}))
+		return p.firstOf(ecsShape, path, slot, p.checked(ecsShape, path, []string{at[0], strings.Join(at[1:], "_")}))
 	}
 	return slot
 }

@@ -109,7 +109,7 @@ var queries = []struct {
 	{`kubernetes.audit.requestObject.metadata.*: *`, false},
 	{`"kubectl/v1.33 (linux/amd64)"`, true},
 	{`secret-name`, false},
-	{`alice`, false},
+	{`alice`, true},
 	// constants
 	{`data_stream.dataset: "kubernetes.audit_logs" and event.dataset: "kubernetes.audit_logs" and host.os.type: linux and event.kind: event`, true},
 	{`event.outcome: success and event.action: create and related.user: Alice and related.ip: "::1"`, true},

@@ -277,7 +277,9 @@ func (r *Reader) complete(s shape, v *record.View, f record.Format) {
 }
 
 func (r *Reader) run(st *steps, s shape, v *record.View, f record.Format) {
-	if s != ecsShape {
+	if s == ecsShape {
+		r.forgetHollow(v, f, st.objects)
+	} else {
 		r.dropEmpty(v, f, st.objects)
 	}
 	for i := range st.copies {

@@ -49,7 +49,7 @@ func (ls *exceptionLists) addItem(t table, values valueLists) {
 		return
 	}
 	list := ls.get(e.ListID, e.Position)
-	if e.Node = entries(t, "entries", values); e.Node == nil {
+	if e.Node = checked(t, entries(t, "entries", values)); e.Node == nil {
 		return
 	}
 	if systems := osTypes(t); systems != nil {

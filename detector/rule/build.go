@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"fluent-bit-newterms/detector/ecs"
 	"fluent-bit-newterms/detector/kql"
 )
 
@@ -61,7 +62,7 @@ func build(t table) *draft {
 		Source:      t.doc.at(t.doc.place(t.path).key),
 
 		Tags:           t.strs("tags"),
-		Index:          t.strs("index"),
+		Index:          splitIndex(t.strs("index")),
 		References:     t.strs("references"),
 		FalsePositives: t.strs("false_positives"),
 		Author:         t.strs("author"),
@@ -103,6 +104,20 @@ func build(t table) *draft {
 	t.unknown()
 	r.Raw = parameters(t.m, r)
 	return d
+}
+
+// splitIndex takes apart entries that hold several index patterns with commas,
+// as Elasticsearch does.
+func splitIndex(entries []string) []string {
+	var patterns []string
+	for _, entry := range entries {
+		for pattern := range strings.SplitSeq(entry, ",") {
+			if pattern = strings.TrimSpace(pattern); pattern != "" {
+				patterns = append(patterns, pattern)
+			}
+		}
+	}
+	return patterns
 }
 
 func buildIdentity(t table, r *Rule) {
@@ -168,7 +183,7 @@ func buildQuery(t table, r *Rule) {
 	}
 	if t.has("query") {
 		t.query = r.Query
-		node, err := kql.Parse(r.Query)
+		node, err := kql.ParseTyped(r.Query, ecs.TypeOf)
 		if err != nil {
 			t.failQuery(t.at("query"), err)
 		} else {
@@ -209,7 +224,10 @@ func buildTerms(t table, r *Rule) (windowAt string) {
 	if terms, ok := t.sub("new_terms"); ok {
 		terms.oneOf("field", "new_terms_fields")
 		fields, fieldsKey = terms, "value"
-		windows := terms.subs("history_window_start")
+		var windows []table
+		if _, isText := terms.get("history_window_start").(string); !isText {
+			windows = terms.subs("history_window_start")
+		}
 		switch {
 		case len(windows) > 1:
 			terms.fail(windows[1].path, "", "%s is given twice", terms.at("history_window_start"))
@@ -248,6 +266,9 @@ func buildTerms(t table, r *Rule) (windowAt string) {
 			fields.fail(elementPath(at, i), "name each field in full", "%q is no field name", term)
 		case slices.Contains(r.Terms[:i], term):
 			fields.warn(elementPath(at, i), "", "%s names %q twice", at, term)
+		case ecs.NestedAbove(term) != "":
+			fields.warn(elementPath(at, i), "Elastic does not see it either",
+				"%s lies in the nested field %s, where terms are not looked for, so this rule never alerts", term, ecs.NestedAbove(term))
 		}
 	}
 
@@ -256,7 +277,7 @@ func buildTerms(t table, r *Rule) (windowAt string) {
 	case !window.has(windowKey):
 		window.missing(windowKey, `how far back a tuple counts as known, such as "now-10d"`)
 	case isText:
-		span, err := ParseLookback(r.HistoryWindowStart)
+		span, err := parseWindowStart(r.HistoryWindowStart)
 		if err == nil {
 			r.Window = span
 			return window.at(windowKey)

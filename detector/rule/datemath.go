@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"fluent-bit-newterms/detector/kql"
 )
 
 const day = 24 * time.Hour
@@ -121,6 +123,18 @@ func ParseLookback(text string) (time.Duration, error) {
 		return bad("lies in the future")
 	}
 	return total, nil
+}
+
+// sinceEver is a window that forgets nothing.
+const sinceEver = 100 * 365 * day
+
+// parseWindowStart reads where a history window starts: date math before now, or
+// a date, after which nothing is forgotten any more.
+func parseWindowStart(text string) (time.Duration, error) {
+	if kql.IsDate(text) {
+		return sinceEver, nil
+	}
+	return ParseLookback(text)
 }
 
 // parseWindow reads a history window as people write it: a span or date math.

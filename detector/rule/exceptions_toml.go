@@ -3,6 +3,7 @@ package rule
 import (
 	"fmt"
 
+	"fluent-bit-newterms/detector/ecs"
 	"fluent-bit-newterms/detector/kql"
 )
 
@@ -44,12 +45,12 @@ func ownNode(t table, lists valueLists) kql.Node {
 	case t.has("query") && t.has("entries"):
 		t.failKey(t.at("entries"), "keep one of the two", "%s has both query and entries", t.path)
 	case t.has("entries"):
-		return entries(t, "entries", lists)
+		return checked(t, entries(t, "entries", lists))
 	case !t.has("query"):
 		t.missing("query", "what to except, in KQL")
 	default:
 		t.query = t.str("query")
-		node, err := kql.Parse(t.query)
+		node, err := kql.ParseTyped(t.query, ecs.TypeOf)
 		if err != nil {
 			t.failQuery(t.at("query"), err)
 			return nil

@@ -1,8 +1,9 @@
 package rule
 
 import (
-	"slices"
+	"strings"
 
+	"fluent-bit-newterms/detector/ecs"
 	"fluent-bit-newterms/detector/kql"
 )
 
@@ -13,11 +14,24 @@ import (
 func filters(rule table) []kql.Node {
 	var nodes []kql.Node
 	for _, f := range rule.subs("filters") {
-		if node := filter(f); node != nil {
+		if node := checked(f, filter(f)); node != nil {
 			nodes = append(nodes, node)
 		}
 	}
 	return nodes
+}
+
+// checked returns node, which was read from t, or nil after it reported a value
+// in it that its field cannot hold.
+func checked(t table, node kql.Node) kql.Node {
+	if node == nil {
+		return nil
+	}
+	if err := kql.CheckValues(node, ecs.TypeOf); err != nil {
+		t.fail(t.path, "", "%s: %v", t.path, err)
+		return nil
+	}
+	return node
 }
 
 // metaKeys are what meta says for a person, or for a Kibana with more than
@@ -76,7 +90,8 @@ func filterQuery(f, meta table) kql.Node {
 	return dsl(old)
 }
 
-// combined reads the filter that Kibana makes of others, joined by and or or.
+// combined reads the filter that Kibana makes of others, joined by and or or; or
+// where it does not say.
 func combined(meta table) kql.Node {
 	var nodes []kql.Node
 	for _, f := range meta.subs("params") {
@@ -84,9 +99,8 @@ func combined(meta table) kql.Node {
 			nodes = append(nodes, node)
 		}
 	}
-	if slices.Contains([]string{"OR", "or"}, meta.str("relation")) {
-		return anyOf(nodes)
+	if strings.EqualFold(meta.oneOf("relation", "OR", "AND", "or", "and"), "and") {
+		return allOf(nodes)
 	}
-	meta.oneOf("relation", "AND", "OR", "and", "or")
-	return allOf(nodes)
+	return anyOf(nodes)
 }

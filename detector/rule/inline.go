@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"fluent-bit-newterms/detector/ecs"
 	"fluent-bit-newterms/detector/kql"
 )
 
@@ -76,7 +77,7 @@ func (in *inline) query(c InlineConfig) {
 		in.fail("query", "* matches every record", "a rule needs a query in KQL")
 		return
 	}
-	node, err := kql.Parse(c.Query)
+	node, err := kql.ParseTyped(c.Query, ecs.TypeOf)
 	if err != nil {
 		in.fail("query", "", "%v", err)
 		return

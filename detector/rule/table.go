@@ -192,6 +192,9 @@ func (t table) subs(key string) []table {
 	}
 	tables := make([]table, 0, len(list))
 	for i, e := range list {
+		if e == nil {
+			continue // Kibana drops a null among filters
+		}
 		if sub, ok := t.asTable(elementPath(t.at(key), i), e); ok {
 			tables = append(tables, sub)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fluent-bit-newterms/detector/cmd/newterms/input"
+	"fluent-bit-newterms/detector/ecs"
 	"fluent-bit-newterms/detector/kql"
 	"fluent-bit-newterms/detector/mapping"
 )
@@ -39,7 +40,7 @@ could not be read.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			node, err := kql.Parse(args[0])
+			node, err := kql.ParseTyped(args[0], ecs.TypeOf)
 			if err != nil {
 				return &exitError{exitTrouble, pointed(args[0], err)}
 			}
