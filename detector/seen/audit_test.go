@@ -4,70 +4,83 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
 
 // audit checks what must be true of a memory whatever has happened to it.
 func audit(m *Memory) error {
-	places, found := make(map[uint32]int), make(map[uint64]bool)
-	for i, seg := range m.segments {
-		if seg == nil {
-			continue
-		}
-		if int(seg.id) != i {
-			return fmt.Errorf("segment %d has the number %d", i, seg.id)
-		}
-		for _, key := range seg.lru.Keys() {
+	found := make(map[uint64]bool)
+	bytes := int64(0)
+	for seg := range m.segments {
+		for _, key := range seg.Keys() {
 			if found[key] {
 				return fmt.Errorf("key %x is in two segments", key)
 			}
 			found[key] = true
-			places[place(key, seg.id)]++
-			if at, _ := m.find(key); at != seg {
-				return fmt.Errorf("key %x of segment %d is not found there", key, i)
-			}
+			v, _ := seg.Peek(key)
+			bytes += v.bytes()
 		}
 	}
-	have := make(map[uint32]int)
-	for _, p := range m.places.slots {
-		if p != 0 {
-			have[p]++
-		}
-	}
-	if !maps.Equal(have, places) || m.places.n != len(found) {
-		return fmt.Errorf("the places of %d tuples are not those of %d in the segments", m.places.n, len(found))
-	}
-	var cold [2]int
-	for _, at := range m.cold.order {
-		r := m.cold.row(at)
-		if r.gone() {
-			continue
-		}
-		cold[side(m.seenAgain(&r.value))]++
-		if found[r.key] || m.cold.find(r.key) != r {
-			return fmt.Errorf("key %x is in the cold and elsewhere, or cannot be found", r.key)
-		}
-	}
-	if cold != m.cold.n {
-		return fmt.Errorf("%v tuples are in the cold, %v counted", cold, m.cold.n)
-	}
-	if n := len(found) + cold[0] + cold[1]; n != m.Len() || n > m.cfg.MaxTuples {
+	if n := len(found); n != m.Len() || n > m.cfg.MaxTuples {
 		return fmt.Errorf("%d tuples, %d counted, of at most %d", n, m.Len(), m.cfg.MaxTuples)
 	}
-	segments := 0
-	for range m.each {
-		segments++
+	if bytes != m.Bytes() || bytes > m.maxBytes {
+		return fmt.Errorf("%d bytes, %d counted, of at most %d", bytes, m.Bytes(), m.maxBytes)
 	}
-	if len(m.floods) != len(m.ring) || len(m.ring) > maxFloods || segments != len(m.ring)+2 {
-		return fmt.Errorf("%d floods, %d in the ring, %d segments", len(m.floods), len(m.ring), segments)
+	if len(m.noisy) != len(m.ring) || len(m.ring) > maxNoisy {
+		return fmt.Errorf("%d noisy groups, %d in the ring", len(m.noisy), len(m.ring))
 	}
 	for _, f := range m.ring {
-		if m.segments[f.id] != f.segment || m.floods[f.group] != f {
-			return fmt.Errorf("a flood has lost its segment")
+		if m.noisy[f.group] != f {
+			return fmt.Errorf("a noisy group has lost its segment")
 		}
 	}
 	return nil
+}
+
+// onDisk is what a journal would say of one rule.
+type onDisk map[uint64]onDiskTuple
+
+type onDiskTuple struct {
+	s     Sighting
+	terms string
+}
+
+// write takes in what a batch would write, and empties it.
+func (d onDisk) write(t *testing.T, b *Batch) {
+	t.Helper()
+	for i := range b.ops {
+		op := &b.ops[i]
+		have, ok := d[op.seq]
+		if ok == (op.kind == opNew) {
+			t.Fatalf("%+v is written, on disk before: %v", op, ok)
+		}
+		switch op.kind {
+		case opNew:
+			d[op.seq] = onDiskTuple{op.s, string(b.terms(op))}
+		case opSighting:
+			have.s = op.s
+			d[op.seq] = have
+		case opForget:
+			if len(have.terms) != int(op.n) {
+				t.Fatalf("a tuple of %d bytes is forgotten as one of %d", len(have.terms), op.n)
+			}
+			delete(d, op.seq)
+		}
+	}
+	b.Reset()
+}
+
+// table returns it as read from a journal.
+func (d onDisk) table() *ruleTable {
+	table := &ruleTable{}
+	for _, seq := range slices.Sorted(maps.Keys(d)) {
+		table.rows.add(newRow(seq, d[seq].s, []byte(d[seq].terms), true))
+		table.seq = seq
+	}
+	return table
 }
 
 // Through floods, evictions, expiry, jumps of the clock, changes of the limits
@@ -76,20 +89,11 @@ func TestMemoryAgreesWithItsDisk(t *testing.T) {
 	for seed := range uint64(12) {
 		rnd := rand.New(rand.NewPCG(seed, 99))
 		window := func() time.Duration { return time.Duration(rnd.IntN(4)*3) * time.Hour }
-		m := NewMemory(MemoryConfig{MaxTuples: 50 + rnd.IntN(3000), Window: window(), Fields: 3})
-		disk := make(map[uint64]string)
+		m := NewMemory(MemoryConfig{MaxTuples: 50 + rnd.IntN(3000), MaxBytes: 2000 + rnd.Int64N(100_000), Window: window(), Fields: 3})
+		disk := make(onDisk)
 		now, universe := start, 1+rnd.IntN(8000)
 		var b Batch
-		written := func() {
-			for i := range b.ops {
-				if op := &b.ops[i]; op.n == 0 {
-					delete(disk, op.seq)
-				} else {
-					disk[op.seq] = string(b.entry(op))
-				}
-			}
-			b.Reset()
-		}
+		written := func() { disk.write(t, &b) }
 		for step := range 6000 {
 			switch r := rnd.IntN(2000); {
 			case r == 0:
@@ -100,15 +104,13 @@ func TestMemoryAgreesWithItsDisk(t *testing.T) {
 				m.Reconfigure(m.cfg.MaxTuples, window(), &b)
 			case r < 5: // a restart
 				written()
-				g := newGathered(1 + rnd.IntN(3))
-				for seq, e := range disk {
-					g.parts[rnd.IntN(len(g.parts))].add(seq, entry(e))
-				}
+				table := disk.table()
+				table.seq = max(table.seq, m.seq)
 				cfg := m.cfg
 				cfg.MaxTuples = max(30, cfg.MaxTuples+rnd.IntN(100)-50)
 				m = NewMemory(cfg)
 				m.slack = m.grain
-				m.restore(g, &b)
+				m.restore(table, &b)
 			case r < 30:
 				now += rnd.Int64N(40 * minute)
 			}
@@ -153,22 +155,25 @@ func TestMemoryAgreesWithItsDisk(t *testing.T) {
 				t.Fatalf("seed %d, step %d: %d tuples, %d on disk", seed, step, m.Len(), len(disk))
 			}
 			for seq, e := range disk {
-				if _, ok := m.Peek(entry(e).terms()); !ok {
+				s, ok := m.Peek([]byte(e.terms))
+				if !ok {
 					t.Fatalf("seed %d, step %d: tuple %d is on disk only", seed, step, seq)
+				}
+				if late := s.Last - e.s.Last; s.First != e.s.First || late < 0 || late > m.grain {
+					t.Fatalf("seed %d, step %d: tuple %d is %+v, and %+v on disk; the grain is %d", seed, step, seq, s, e.s, m.grain)
 				}
 			}
 		}
 	}
 }
 
-// Floods come and go, more of them than may have a segment at a time, and their
-// segments' numbers are given out again.
-func TestFloodsComeAndGo(t *testing.T) {
+// Noisy groups come and go, more of them than may have a segment at a time.
+func TestNoisyGroupsComeAndGo(t *testing.T) {
 	m := NewMemory(MemoryConfig{MaxTuples: 8000, Window: time.Hour, Fields: 2})
 	now, most, came := start, 0, make(map[uint64]bool)
 	for wave := range 6 {
 		for user := range 200 {
-			for i := range 3 * floodLeast {
+			for i := range 3 * noisyLeast {
 				now += 50
 				tuple := terms(fmt.Sprint("u", wave, user), fmt.Sprint("a", wave, user, i))
 				if o := m.Observe(tuple, at(now), nil); o.Verdict != New {
@@ -188,7 +193,7 @@ func TestFloodsComeAndGo(t *testing.T) {
 		most = max(most, len(m.ring))
 		now += 2 * hour
 	}
-	if most < maxFloods/2 || len(came) <= maxFloods || len(m.segments) > maxFloods+3 {
-		t.Errorf("%d floods in all, %d at a time, %d segments", len(came), most, len(m.segments))
+	if most < maxNoisy/2 || len(came) <= maxNoisy {
+		t.Errorf("%d noisy groups in all, %d at a time", len(came), most)
 	}
 }

@@ -1,32 +1,17 @@
 package seen
 
-// OutboxEntry is one alert that waits to be delivered.
-type OutboxEntry struct {
-	// ID is assigned when the batch that holds the alert is handed to the
-	// store. IDs only ever grow, so they order the outbox.
-	ID       uint64
-	Rule     string
-	Severity uint8 // when the outbox is full, the least severe are dropped first
-	Time     int64 // unix ms
-	Tag      string
-	Body     []byte // the encoded alert; the store keeps the slice, so do not change it
-}
-
-// size is what an entry counts for against the outbox's bound in bytes.
-func (e *OutboxEntry) size() int64 {
-	return int64(len(e.Body)+len(e.Rule)+len(e.Tag)) + outboxOverhead
-}
-
-// outboxOverhead stands for an entry's fixed part, in memory and on disk.
-const outboxOverhead = 64
-
 // Batch is what one flush has to write: tuples, alerts, acknowledgements and
-// rule metadata, all in one transaction. The zero Batch is empty and ready. It
-// is not safe for concurrent use; handing it to a store empties it, so that it
-// can be filled again at once.
+// rule metadata, which reach the disk together or not at all. The zero Batch is
+// empty and ready. It is not safe for concurrent use. Handing it to a store
+// empties it, so that it can be filled again at once.
 type Batch struct {
+	// GivenUp, if not nil, is called by Enqueue for each alert that the full
+	// outbox gives up for alerts of this batch, and whose tuple the store
+	// forgets: see the outbox. It must not call the store.
+	GivenUp func(OutboxEntry)
+
 	ops    []tupleOp
-	arena  []byte // the entries of ops, as they go to disk
+	arena  []byte // the terms of ops
 	alerts []OutboxEntry
 	acks   []uint64
 	metas  []metaOp
@@ -35,13 +20,24 @@ type Batch struct {
 	ids     int
 }
 
-// tupleOp writes a tuple's entry, or deletes the tuple if n is 0.
+// tupleOp writes a tuple, a sighting of one, or forgets one.
 type tupleOp struct {
-	seq    uint64
-	off, n uint32 // the entry is arena[off:off+n]
-	rule   uint32
-	fresh  bool // the tuple is on no disk before this op
+	seq  uint64
+	s    Sighting
+	off  int // the terms of a new tuple are arena[off:off+n]
+	n    uint32
+	rule uint32
+	kind opKind
 }
+
+type opKind uint8
+
+const (
+	opNew      opKind = iota
+	opSighting        // a later, or an earlier, sighting
+	opForget          // n is the size of the terms
+	opNothing         // it came to nothing
+)
 
 // metaOp writes a rule's record.
 type metaOp struct {
@@ -67,7 +63,7 @@ func (b *Batch) Empty() bool {
 
 // Reset forgets what is in b and keeps its memory.
 func (b *Batch) Reset() {
-	*b = Batch{ops: b.ops[:0], arena: b.arena[:0]}
+	*b = Batch{GivenUp: b.GivenUp, ops: b.ops[:0], arena: b.arena[:0]}
 }
 
 // AlertIDs returns the IDs that the alerts of b got when it was handed to the
@@ -75,28 +71,32 @@ func (b *Batch) Reset() {
 // It holds until b is filled and handed over again.
 func (b *Batch) AlertIDs() (first uint64, n int) { return b.firstID, b.ids }
 
-// put adds a tuple's entry.
-func (b *Batch) put(rule uint32, seq uint64, s Sighting, terms []byte, fresh bool) {
-	off := len(b.arena)
-	b.arena = appendEntry(b.arena, s, terms)
+// add adds a new tuple.
+func (b *Batch) add(rule uint32, seq uint64, s Sighting, terms []byte) {
 	b.ops = append(b.ops, tupleOp{
-		seq: seq, off: uint32(off), n: uint32(len(b.arena) - off), rule: rule, fresh: fresh,
+		seq: seq, s: s, off: len(b.arena), n: uint32(len(terms)), rule: rule, kind: opNew,
 	})
+	b.arena = append(b.arena, terms...)
 }
 
-// del adds the deletion of a tuple.
-func (b *Batch) del(rule uint32, seq uint64) {
-	b.ops = append(b.ops, tupleOp{seq: seq, rule: rule})
+// see adds a sighting of a tuple that is on disk, or on its way there.
+func (b *Batch) see(rule uint32, seq uint64, s Sighting) {
+	b.ops = append(b.ops, tupleOp{seq: seq, s: s, rule: rule, kind: opSighting})
 }
 
-// entry returns what op writes.
-func (b *Batch) entry(op *tupleOp) entry { return b.arena[op.off : op.off+op.n : op.off+op.n] }
+// forget adds the removal of a tuple whose terms take size bytes.
+func (b *Batch) forget(rule uint32, seq uint64, size int) {
+	b.ops = append(b.ops, tupleOp{seq: seq, n: uint32(size), rule: rule, kind: opForget})
+}
+
+// terms returns the terms of a new tuple.
+func (b *Batch) terms(op *tupleOp) []byte { return b.arena[op.off : op.off+int(op.n)] }
 
 // take moves what is in b to a new Batch and leaves b empty, with the memory of
 // spare, which may be nil.
 func (b *Batch) take(spare *Batch) *Batch {
 	t := *b
-	*b = Batch{}
+	*b = Batch{GivenUp: b.GivenUp}
 	if spare != nil {
 		b.ops, b.arena = spare.ops[:0], spare.arena[:0]
 	}
@@ -104,5 +104,5 @@ func (b *Batch) take(spare *Batch) *Batch {
 }
 
 // maxSpare bounds the memory that is kept for the next batch, in bytes of
-// entries.
+// terms.
 const maxSpare = 1 << 20

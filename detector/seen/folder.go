@@ -16,9 +16,10 @@ import (
 
 // What is in a state folder.
 const (
-	stateName = "state.db"     // the state
-	newName   = "state.db.new" // a state file being made; never read
-	lockName  = "lock"         // locked as long as a process uses the folder; holds its pid
+	stateName = "journal"     // the state
+	newName   = "journal.new" // a journal being made; never read
+	lockName  = "lock"        // locked as long as a process uses the folder; holds its pid
+	oldName   = "state.db"    // the state of version 1
 )
 
 // folder is a state folder that this process holds.
@@ -80,26 +81,50 @@ func holdFolder(path string, notes *[]string) (*folder, error) {
 	if err != nil {
 		return nil, notWritable(path, err)
 	}
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, notWritable(path, err)
-	}
 	d := &folder{path: path}
-	d.lock, err = openFile(d.file(lockName), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, notWritable(d.file(lockName), err)
+	if err := d.hold(); err != nil {
+		return nil, err
 	}
-	if err := flockSoon(d.lock); err != nil {
-		pid := readPID(d.lock)
-		d.lock.Close()
-		return nil, lockedError(path, pid, err)
-	}
-	// The pid is for people; a full disk must not keep the detector from
-	// starting, so it is allowed to fail.
-	d.lock.Truncate(0)
-	d.lock.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	d.tighten(notes)
 	os.Remove(d.file(newName)) // left by a crash; nothing refers to it
 	return d, nil
+}
+
+// hold makes the folder if need be and locks it.
+func (d *folder) hold() error {
+	if err := os.MkdirAll(d.path, 0o700); err != nil {
+		return notWritable(d.path, err)
+	}
+	lock, err := openFile(d.file(lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return notWritable(d.file(lockName), err)
+	}
+	if err := flockSoon(lock); err != nil {
+		pid := readPID(lock)
+		lock.Close()
+		return lockedError(d.path, pid, err)
+	}
+	// The pid is for people; a full disk must not keep the detector from
+	// starting, so it is allowed to fail.
+	lock.Truncate(0)
+	lock.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	d.release()
+	d.lock = lock
+	return nil
+}
+
+// held reports whether the lock file in the folder is still the one that is
+// locked.
+func (d *folder) held() bool {
+	if d.lock == nil {
+		return false
+	}
+	have, err := os.Lstat(d.file(lockName))
+	if err != nil {
+		return false
+	}
+	mine, err := d.lock.Stat()
+	return err == nil && os.SameFile(have, mine)
 }
 
 func flock(f *os.File) error {
@@ -160,7 +185,7 @@ func (d *folder) tighten(notes *[]string) {
 	entries, err := os.ReadDir(d.path)
 	ours := err == nil && info.Mode()&fs.ModeSticky == 0
 	for _, e := range entries {
-		if n := e.Name(); n != lockName && !strings.HasPrefix(n, stateName) {
+		if n := e.Name(); n != lockName && !strings.HasPrefix(n, stateName) && !strings.HasPrefix(n, oldName) {
 			ours = false
 		}
 	}
@@ -177,13 +202,14 @@ func (d *folder) tighten(notes *[]string) {
 func (d *folder) release() {
 	if d.lock != nil {
 		d.lock.Close() // and with it the lock
+		d.lock = nil
 	}
 }
 
-// aside returns a free name for a state file that is moved out of the way,
-// which says when and why: state.db.damaged-20260102T150405Z.
-func (d *folder) aside(why string, now time.Time) string {
-	name := d.file(stateName + "." + why + "-" + now.UTC().Format("20060102T150405Z"))
+// aside returns a free name for a file that is moved out of the way, which says
+// when and why: journal.damaged-20260102T150405Z.
+func (d *folder) aside(file, why string, now time.Time) string {
+	name := d.file(file + "." + why + "-" + now.UTC().Format("20060102T150405Z"))
 	for i, free := 2, name; ; i++ {
 		if _, err := os.Lstat(free); errors.Is(err, fs.ErrNotExist) {
 			return free
@@ -192,14 +218,14 @@ func (d *folder) aside(why string, now time.Time) string {
 	}
 }
 
-// install puts the finished file newName in the place of the state, which is
+// install puts the finished file newName in the place of the journal, which is
 // kept under the name aside unless that is empty. A crash at any point leaves
-// a state file in place, the old or the new.
+// a journal in place, the old or the new.
 func (d *folder) install(aside string) error {
 	state := d.file(stateName)
 	if aside != "" {
 		// A second name first, so that there is no moment without a
-		// state file; on file systems without hard links there is one.
+		// journal; on file systems without hard links there is one.
 		if err := os.Link(state, aside); err != nil {
 			if err := os.Rename(state, aside); err != nil {
 				return err

@@ -14,7 +14,7 @@ type hashed struct {
 	key   uint64           // the tuple, as the LRU's key
 	check uint32           // 32 more bits of it, kept beside the value
 	n     int              // how many terms are hashed
-	terms [maxTerms]uint64 // each term by itself
+	terms [maxTerms]uint32 // each term by itself, never 0
 }
 
 // The keys of the hashes are drawn anew by every process and leave it in no
@@ -23,19 +23,21 @@ type hashed struct {
 var keySeed, checkSeed, termSeed = maphash.MakeSeed(), maphash.MakeSeed(), maphash.MakeSeed()
 
 // hashTuple hashes a tuple whole.
-func hashTuple(terms []byte) (key uint64, check uint32) {
-	return maphash.Bytes(keySeed, terms), uint32(maphash.Bytes(checkSeed, terms))
+func (h *hashed) hashTuple(terms []byte) {
+	h.key, h.check = maphash.Bytes(keySeed, terms), uint32(maphash.Bytes(checkSeed, terms))
 }
 
-// hashTerms hashes each term of a tuple.
+// hashTerms hashes each term of a tuple, unless that was done.
 func (h *hashed) hashTerms(terms []byte) {
-	h.n = 0
+	if h.n > 0 {
+		return
+	}
 	for h.n < maxTerms && len(terms) > 0 {
 		n, err := termLen(terms)
 		if err != nil {
 			n = len(terms) // not our bytes: what is left counts as one term
 		}
-		h.terms[h.n] = maphash.Bytes(termSeed, terms[:n])
+		h.terms[h.n] = max(uint32(maphash.Bytes(termSeed, terms[:n])), 1)
 		h.n++
 		terms = terms[n:]
 	}
@@ -55,7 +57,7 @@ func (h *hashed) groups(buf *[1 << maxTerms]uint64) []uint64 {
 		// A part is a smaller one and its last term. Where in the tuple that
 		// is counts, too.
 		last := bits.Len(uint(part)) - 1
-		x := bits.RotateLeft64(buf[part^1<<last], 21) ^ h.terms[last] + uint64(last)
+		x := bits.RotateLeft64(buf[part^1<<last], 21) ^ uint64(h.terms[last])<<8 + uint64(last)
 		x *= 0xbf58476d1ce4e5b9
 		buf[part] = x ^ x>>31
 	}

@@ -1,15 +1,12 @@
 package seen
 
 import (
-	"slices"
 	"time"
-)
 
-// Sighting says when a tuple was seen, and how often.
-type Sighting struct {
-	First, Last int64  // unix ms, from 1970 to 2527
-	Count       uint32 // stops at 16,777,215
-}
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"fluent-bit-newterms/detector/limits"
+)
 
 // Verdict is what a Memory has to say of a tuple.
 type Verdict uint8
@@ -24,19 +21,24 @@ const (
 // MemoryConfig sets up a Memory.
 type MemoryConfig struct {
 	Rule         uint32        // the rule's number in the store; Load sets it
-	MaxTuples    int           // how many tuples are kept, default 100,000
+	MaxTuples    int           // how many tuples are kept, default limits.RuleTuples
+	MaxBytes     int64         // how many bytes they take on disk, default limits.RuleBytes or, for many tuples, limits.TupleBytes each
 	Window       time.Duration // how long a tuple stays known after its last sighting; 0 is for ever
 	Fields       int           // how many terms a tuple has
 	RefreshGrain time.Duration // default Window/100, at least a minute
 }
 
 // DefaultMaxTuples is how many tuples a rule keeps unless told otherwise.
-const DefaultMaxTuples = 100_000
+const DefaultMaxTuples = limits.RuleTuples
 
 // Outcome is what Observe found.
 type Outcome struct {
 	Verdict  Verdict
 	Previous Sighting // what was known before; zero if New
+	// Seq and Group, for New and Expired, name the tuple and the noisy group
+	// that it belongs to, 0 for none, to an OutboxEntry.
+	Seq   uint64
+	Group uint64
 	// Novel, for New and Expired: bit i is set if term i alone is in no live
 	// tuple of the rule.
 	Novel uint32
@@ -59,26 +61,37 @@ type Memory struct {
 	grain  int64  // ms
 	seq    uint64 // the last sequence number given out
 	newest int64  // the latest sighting of all, ms
+	n      int    // tuples
+	bytes  int64  // what they take on disk
 
-	places    places
-	segments  []*segment // by their number in places; nil if it is free
-	probation *segment   // seen on one occasion
-	protected *segment   // seen again later
-	floods    map[uint64]*flood
-	ring      []*flood // floods, in no order
-	turn      int      // the flood to prune next
-	swept     uint64   // seq when empty floods were last dropped
-	idle      int      // how often prune found nothing to forget, one after the other
-	calm      int64    // ms: up to this, prune has nothing to do
-	floodAt   uint32
-	sketch    sketch
+	maxBytes int64
+
+	probation *segment // seen on one occasion
+	protected *segment // seen again later
+	noisy     map[uint64]*noisyGroup
+	ring      []*noisyGroup // the same, in no order
+	turn      int           // the noisy group to prune next
+	swept     uint64        // seq when empty noisy groups were last dropped
+	noisyAt   uint32
+	heavy     heavyHitters
 	baseline  map[uint64]int // about how many tuples each group had at the start
 
-	cold  cold   // read from disk, not seen since
-	late  uint64 // how many slots back the cold are put: see setWindow
-	slack int64  // ms: how much later than the disk says a tuple may have been seen
-	read  int64  // ms: the latest sighting that the disk told of
+	idle  int   // how often prune found nothing to forget, one after the other
+	calm  int64 // ms: up to this, prune has nothing to do
+	slack int64 // ms: how much later than the disk says a tuple may have been seen
+	read  int64 // ms: the latest sighting that the disk told of
 	terms [maxTerms]termIndex
+}
+
+// segment is one of the LRU lists that a Memory is made of.
+type segment = simplelru.LRU[uint64, value]
+
+func newSegment(limit int) *segment {
+	l, err := simplelru.NewLRU[uint64, value](limit+1, nil)
+	if err != nil {
+		panic(err) // the limit is positive: NewMemory saw to it
+	}
+	return l
 }
 
 // NewMemory returns an empty Memory.
@@ -90,42 +103,45 @@ func NewMemory(cfg MemoryConfig) *Memory {
 		cfg.RefreshGrain = max(cfg.Window/100, time.Minute)
 	}
 	m := &Memory{
-		cfg:      cfg,
-		window:   max(cfg.Window.Milliseconds(), 0),
-		grain:    max(cfg.RefreshGrain.Milliseconds(), slotsPerGrain),
-		segments: make([]*segment, 1),
-		floods:   make(map[uint64]*flood),
-		floodAt:  uint32(max(cfg.MaxTuples/floodFraction, floodLeast)),
+		cfg:       cfg,
+		window:    max(cfg.Window.Milliseconds(), 0),
+		grain:     max(cfg.RefreshGrain.Milliseconds(), 1),
+		probation: newSegment(cfg.MaxTuples),
+		protected: newSegment(cfg.MaxTuples),
+		noisy:     make(map[uint64]*noisyGroup),
+		heavy:     heavyHitters{counts: make(map[uint64]uint32)},
 	}
-	m.sketch.period = cfg.MaxTuples * 8
-	m.probation, m.protected = m.newSegment(), m.newSegment()
-	for i := range m.terms {
-		m.terms[i].limit = cfg.MaxTuples + cfg.MaxTuples/4 + 1024
-	}
+	m.scale()
 	return m
 }
 
-// Len returns how many tuples are kept, expired ones included.
-func (m *Memory) Len() int {
-	return m.places.n + m.cold.n[0] + m.cold.n[1]
-}
-
-// newSegment adds an empty segment.
-func (m *Memory) newSegment() *segment {
-	id := len(m.segments)
-	if free := slices.Index(m.segments[1:], nil); free >= 0 {
-		id = free + 1
-	} else {
-		m.segments = append(m.segments, nil)
+// scale sets what depends on how many tuples are kept.
+func (m *Memory) scale() {
+	n := m.cfg.MaxTuples
+	m.maxBytes = m.cfg.MaxBytes
+	if m.maxBytes <= 0 {
+		m.maxBytes = max(limits.RuleBytes, int64(n)*limits.TupleBytes)
 	}
-	m.segments[id] = newSegment(m.cfg.MaxTuples, uint32(id), &m.places)
-	return m.segments[id]
+	m.noisyAt = uint32(max(n/noisyFraction, noisyLeast))
+	m.heavy.period = n * 8
+	for i := range m.terms {
+		m.terms[i].limit = n + n/4 + 1024
+	}
 }
 
-// each calls yield with every segment.
-func (m *Memory) each(yield func(*segment) bool) {
-	for _, seg := range m.segments {
-		if seg != nil && !yield(seg) {
+// Len returns how many tuples are kept, expired ones included.
+func (m *Memory) Len() int { return m.n }
+
+// Bytes returns about how many bytes the tuples take on disk.
+func (m *Memory) Bytes() int64 { return m.bytes }
+
+// segments calls yield with every segment.
+func (m *Memory) segments(yield func(*segment) bool) {
+	if !yield(m.probation) || !yield(m.protected) {
+		return
+	}
+	for _, f := range m.ring {
+		if !yield(f.segment) {
 			return
 		}
 	}
@@ -133,29 +149,55 @@ func (m *Memory) each(yield func(*segment) bool) {
 
 // Oldest returns the sightings of the least recently seen tuple.
 func (m *Memory) Oldest() (s Sighting, ok bool) {
-	for seg := range m.each {
-		if p, has := m.oldest(seg); has && (!ok || p.last() < s.Last) {
-			s, ok = p.sighting(), true
+	for seg := range m.segments {
+		if _, v, has := seg.GetOldest(); has && (!ok || v.last < s.Last) {
+			s, ok = v.sighting(), true
 		}
 	}
 	return s, ok
 }
 
+// find returns the segment that holds a tuple and its value, or nil. A tuple is
+// on probation, protected, or in the segment of a noisy group that it belongs
+// to.
+func (m *Memory) find(h *hashed, terms []byte) (*segment, value) {
+	for _, seg := range [...]*segment{m.protected, m.probation} {
+		if v, ok := seg.Peek(h.key); ok {
+			return seg, v
+		}
+	}
+	if len(m.ring) > 0 {
+		h.hashTerms(terms)
+		var buf [1 << maxTerms]uint64
+		for _, g := range h.groups(&buf) {
+			if f := m.noisy[g]; f != nil {
+				if v, ok := f.Peek(h.key); ok {
+					return f.segment, v
+				}
+			}
+		}
+	}
+	return nil, value{}
+}
+
 // Peek returns what is known of a tuple, expired or not, and changes nothing.
 func (m *Memory) Peek(terms []byte) (Sighting, bool) {
-	key, check := hashTuple(terms)
-	seg, p := m.find(key)
-	if seg == nil {
-		r := m.cold.find(key)
-		if r == nil {
-			return Sighting{}, false
-		}
-		p = r.value
+	var h hashed
+	h.hashTuple(terms)
+	if seg, v := m.find(&h, terms); seg != nil && v.check == h.check {
+		return v.sighting(), true
 	}
-	if p.check() != check {
-		return Sighting{}, false
+	return Sighting{}, false
+}
+
+// Forget forgets the tuple with these terms, if it has the number seq. The store
+// has done so on disk; see the outbox.
+func (m *Memory) Forget(terms []byte, seq uint64) {
+	var h hashed
+	h.hashTuple(terms)
+	if seg, v := m.find(&h, terms); seg != nil && v.check == h.check && v.seq() == seq {
+		m.remove(seg, h.key, &v, nil)
 	}
-	return p.sighting(), true
 }
 
 // Clock says that it is not later than now (unix ms). What is old is reckoned
@@ -165,32 +207,26 @@ func (m *Memory) Clock(now int64) { m.newest = min(m.newest, now) }
 
 // Observe takes a sighting of a tuple (the terms as AppendTerm writes them),
 // decides, remembers it, and adds to b what has to be written: the tuple if it
-// is new, or if its first sighting moved back, or if the last sighting on disk
-// is older than the refresh grain; and the deletion of what had to make room.
-// b may be nil if nothing is kept on disk.
+// is new, its sighting if the first one moved back or if the last one on disk is
+// older than the refresh grain; and the removal of what had to make room. b may
+// be nil if nothing is kept on disk.
 func (m *Memory) Observe(terms []byte, s Sighting, b *Batch) (o Outcome) {
 	s = s.normal()
 	m.newest = max(m.newest, s.Last)
 	var h hashed
-	h.key, h.check = hashTuple(terms)
+	h.hashTuple(terms)
 
-	seg, p := m.find(h.key)
-	if seg == nil {
-		if r := m.cold.find(h.key); r != nil {
-			seg, p = m.thaw(r)
-		}
-	}
-	window := m.window
-	if seg != nil && p.last() <= m.read {
-		// Nothing says that it was seen since the start. It may have left the
-		// cold all the same, by being demoted, or with a late record.
-		window += m.slack
-	}
-	if seg != nil && p.check() != h.check {
+	seg, v := m.find(&h, terms)
+	if seg != nil && v.check != h.check {
 		// Two tuples with one key: one in 10^13 or so. The older makes
 		// way, which costs an alert too many and never one too few.
-		m.remove(seg, h.key, &p, b)
+		m.remove(seg, h.key, &v, b)
 		seg = nil
+	}
+	window := m.window
+	if seg != nil && v.last <= m.read {
+		// Nothing says that it was seen since the start.
+		window += m.slack
 	}
 	switch {
 	case seg == nil:
@@ -199,17 +235,21 @@ func (m *Memory) Observe(terms []byte, s Sighting, b *Batch) (o Outcome) {
 		m.novelty(&o, &h, s)
 		m.seq++
 		m.insert(&o, &h, terms, s, m.seq, b)
-	case m.window > 0 && s.First-p.last() > window:
-		o.Verdict, o.Previous = Expired, p.sighting()
+	case m.window > 0 && s.First-v.last > window:
+		o.Verdict, o.Previous = Expired, v.sighting()
 		h.hashTerms(terms)
 		m.novelty(&o, &h, s)
-		seg.remove(h.key)
-		m.insert(&o, &h, terms, s, p.seq(), b)
+		seg.Remove(h.key)
+		m.n--
+		m.bytes -= v.bytes()
+		m.insert(&o, &h, terms, s, v.seq(), b)
 	default:
-		o.Previous = p.sighting()
-		m.refresh(seg, &h, terms, &p, s, b)
+		o.Previous = v.sighting()
+		m.refresh(seg, h.key, v, s, b)
 		if seconds(s.Last) > seconds(o.Previous.Last) {
 			h.hashTerms(terms)
+		} else {
+			h.n = 0
 		}
 	}
 	if h.n > 0 {
@@ -245,72 +285,90 @@ func (m *Memory) novelty(o *Outcome, h *hashed, s Sighting) {
 
 // insert adds a tuple that is in no segment.
 func (m *Memory) insert(o *Outcome, h *hashed, terms []byte, s Sighting, seq uint64, b *Batch) {
-	f := m.floodOf(h)
-	if m.Len() >= m.cfg.MaxTuples {
-		if _, p, ok := m.dropOldest(m.victim(f)); ok {
-			o.Evicted, o.EvictedInsideWindow = true, !m.expired(&p)
-			m.forget(&p, b)
-		}
-	}
-	seg := m.probation
+	seg, f := m.probation, m.noisyOf(h)
 	if f != nil {
-		seg = f.segment
+		seg, o.Group = f.segment, f.group
 	}
-	seg.insert(h.key, pack(s, seq, m.slot(s.Last), h.check))
+	v := newValue(s, seq, len(terms), h.check)
+	for m.Len() >= m.cfg.MaxTuples || m.bytes+v.bytes() > m.maxBytes {
+		old, ok := m.evict(f, b)
+		if !ok {
+			break
+		}
+		o.Evicted = true
+		o.EvictedInsideWindow = o.EvictedInsideWindow || !m.expired(&old)
+	}
+	seg.Add(h.key, v)
+	m.n++
+	m.bytes += v.bytes()
+	o.Seq = seq
+	switch {
+	case b == nil:
+	case o.Verdict == New:
+		b.add(m.cfg.Rule, seq, s, terms)
+	default:
+		b.see(m.cfg.Rule, seq, s)
+	}
+}
+
+// evict forgets a tuple to make room for one of the noisy group f, or of none.
+func (m *Memory) evict(f *noisyGroup, b *Batch) (v value, ok bool) {
+	seg := m.victim(f)
+	key, v, ok := seg.GetOldest()
+	if ok {
+		m.remove(seg, key, &v, b)
+	}
+	return v, ok
+}
+
+// remove forgets a tuple.
+func (m *Memory) remove(seg *segment, key uint64, v *value, b *Batch) {
+	seg.Remove(key)
+	m.n--
+	m.bytes -= v.bytes()
 	if b != nil {
-		b.put(m.cfg.Rule, seq, s, terms, o.Verdict == New)
+		b.forget(m.cfg.Rule, v.seq(), v.size())
 	}
 }
 
 // refresh merges a sighting into a known tuple.
-func (m *Memory) refresh(seg *segment, h *hashed, terms []byte, p *packed, s Sighting, b *Batch) {
-	old := p.sighting()
-	s = s.merge(old)
-	slot := p.slot()
-	// Slots are points of absolute time, so that many small steps add up; one
-	// more than a grain's worth apart means a whole grain has passed.
-	stale := (m.slot(s.Last)-slot)%slots > slotsPerGrain || s.Last-old.Last > m.grain
-	if stale || s.First < old.First {
-		slot = m.slot(s.Last)
+func (m *Memory) refresh(seg *segment, key uint64, v value, s Sighting, b *Batch) {
+	old := v.sighting()
+	s = s.add(old)
+	v.see(s)
+	v.setStale(true)
+	// Grains are counted from the first sighting, so that many small steps add
+	// up. The sighting on disk is always of the same grain as the one in memory.
+	if s.First < old.First || (s.Last-s.First)/m.grain != (old.Last-old.First)/m.grain {
+		v.setStale(false)
 		if b != nil {
-			b.put(m.cfg.Rule, p.seq(), s, terms, false)
+			b.see(m.cfg.Rule, v.seq(), s)
 		}
 	}
-	v := pack(s, p.seq(), slot, h.check)
 	if seg == m.protected || s.Last-s.First < m.grain {
-		seg.update(h.key, v)
+		seg.Add(key, v)
 		return
 	}
 	// Seen again on a later occasion. The protected segment holds at most four
 	// fifths; what falls out of it is on probation again.
-	seg.remove(h.key)
-	m.protected.insert(h.key, v)
-	if m.size(m.protected) > max(m.cfg.MaxTuples*4/5, 1) {
-		if key, v, ok := m.dropOldest(m.protected); ok {
-			m.probation.insert(key, v)
+	seg.Remove(key)
+	m.protect(key, v)
+}
+
+// protect adds a tuple that is in no segment to the protected ones.
+func (m *Memory) protect(key uint64, v value) {
+	m.protected.Add(key, v)
+	if m.protected.Len() > max(m.cfg.MaxTuples*4/5, 1) {
+		if key, v, ok := m.protected.RemoveOldest(); ok {
+			m.probation.Add(key, v)
 		}
 	}
 }
 
-// slot returns the slot of time that ms falls into.
-func (m *Memory) slot(ms int64) uint64 { return uint64(ms / (m.grain / slotsPerGrain)) }
-
 // expired reports whether a tuple is out of the window, seen from the latest
 // sighting of all.
-func (m *Memory) expired(p *packed) bool {
-	return m.window > 0 && m.newest-p.last() > m.window
-}
-
-func (m *Memory) remove(seg *segment, key uint64, p *packed, b *Batch) {
-	seg.remove(key)
-	m.forget(p, b)
-}
-
-// forget has a tuple deleted from disk.
-func (m *Memory) forget(p *packed, b *Batch) {
-	if b != nil {
-		b.del(m.cfg.Rule, p.seq())
-	}
+func (m *Memory) expired(v *value) bool {
+	return m.window > 0 && m.newest-v.last > m.window
 }
 
 // prune forgets a few tuples that have been out of the window for as long
@@ -323,12 +381,11 @@ func (m *Memory) prune(b *Batch) {
 	m.idle++
 	step := func(seg *segment) {
 		for range 2 {
-			p, ok := m.oldest(seg)
-			if !ok || m.newest-p.last() <= 2*m.window {
+			key, v, ok := seg.GetOldest()
+			if !ok || m.newest-v.last <= 2*m.window {
 				return
 			}
-			m.dropOldest(seg)
-			m.forget(&p, b)
+			m.remove(seg, key, &v, b)
 			m.idle = 0
 		}
 	}

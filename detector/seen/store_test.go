@@ -181,8 +181,8 @@ func TestChangedFingerprintStartsAnew(t *testing.T) {
 	}
 	mustClose(t, s)
 	s, r := mustOpen(t, dir, Options{})
-	if r.Tuples != 0 || len(s.sizes) != 1 {
-		t.Errorf("the old tuples are still there: %+v, %v", r, s.sizes)
+	if r.Tuples != 0 || r.Rules != 1 || len(s.tables) != 1 {
+		t.Errorf("the old tuples are still there: %+v, %v", r, s.tables)
 	}
 }
 
@@ -253,13 +253,14 @@ func TestLoadBesideABatchInHand(t *testing.T) {
 	s.Enqueue(&b)
 	for inHand := false; !inHand; time.Sleep(time.Millisecond) {
 		s.mu.Lock()
-		inHand = len(s.flight) > 0
+		inHand = len(s.queue.flight) > 0
 		s.mu.Unlock()
 	}
-	owed, err := s.owed(st.Num)
+	var owed ruleTable
+	err := s.addOwed(st.Num, &owed)
 	s.io.Unlock()
-	if err != nil || len(owed) != 1 {
-		t.Errorf("%d tuples are owed, want 1; %v", len(owed), err)
+	if err != nil || owed.rows.live != 1 {
+		t.Errorf("%d tuples are owed, want 1; %v", owed.rows.live, err)
 	}
 	if _, again := mustRule(t, s, "r", tenDays); again.Len() != 1 {
 		t.Errorf("%d tuples, want 1", again.Len())

@@ -1,11 +1,14 @@
 package seen
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+	"unicode/utf8"
 
+	"fluent-bit-newterms/detector/limits"
 	"fluent-bit-newterms/detector/record"
 )
 
@@ -21,7 +24,12 @@ const (
 	tagUint   = 0x04 // 8 bytes, big-endian: integers above math.MaxInt64
 	tagFloat  = 0x05 // 8 bytes, big-endian: floats that are no integer
 	tagString = 0x06 // uvarint length, bytes
+	tagLong   = 0x07 // 16 bytes of hash, uvarint length of the whole, uvarint length of what is kept, bytes
 )
+
+// keptOfLong is how many bytes are kept of a string that is longer than
+// limits.Term.
+const keptOfLong = limits.Term - 64
 
 // ErrTerms says that bytes are not a sequence of terms.
 var ErrTerms = errors.New("not a sequence of terms")
@@ -34,6 +42,9 @@ var ErrTerms = errors.New("not a sequence of terms")
 func AppendTerm(dst []byte, v *record.Value) []byte {
 	switch v.Kind {
 	case record.String, record.Span:
+		if len(v.Str) > limits.Term {
+			return appendLong(dst, v.Str)
+		}
 		dst = append(dst, tagString)
 		dst = binary.AppendUvarint(dst, uint64(len(v.Str)))
 		return append(dst, v.Str...)
@@ -77,6 +88,38 @@ func AppendAny(dst []byte, v any) ([]byte, error) {
 	return dst, fmt.Errorf("a term cannot be a %T", v)
 }
 
+func appendLong(dst []byte, s string) []byte {
+	n := keptOfLong
+	for n > keptOfLong-utf8.UTFMax && !utf8.RuneStart(s[n]) {
+		n-- // not through a character
+	}
+	kept := s[:n]
+	sum := sha256.Sum256([]byte(s))
+	dst = append(append(dst, tagLong), sum[:16]...)
+	dst = binary.AppendUvarint(dst, uint64(len(s)))
+	dst = binary.AppendUvarint(dst, uint64(len(kept)))
+	return append(dst, kept...)
+}
+
+// splitLong returns the parts of a long term.
+func splitLong(b []byte) (sum []byte, size uint64, kept []byte, ok bool) {
+	if len(b) < 1+16 {
+		return nil, 0, nil, false
+	}
+	sum = b[1:17]
+	b = b[17:]
+	size, w := binary.Uvarint(b)
+	if w <= 0 || size <= limits.Term {
+		return nil, 0, nil, false
+	}
+	b = b[w:]
+	n, w := binary.Uvarint(b)
+	if w <= 0 || n > keptOfLong || n > uint64(len(b)-w) {
+		return nil, 0, nil, false
+	}
+	return sum, size, b[w : w+int(n)], true
+}
+
 func appendInt(dst []byte, n int64) []byte {
 	return binary.AppendVarint(append(dst, tagInt), n)
 }
@@ -106,7 +149,8 @@ func appendFloat(dst []byte, f float64) []byte {
 }
 
 // DecodeTerms returns the terms in b, each a string, int64, uint64, float64,
-// bool or nil. It accepts only what AppendTerm writes, so that equal terms keep
+// bool or nil. A long string is what is kept of it, and a note of its length and
+// hash. It accepts only what AppendTerm writes, so that equal terms keep
 // equal bytes; anything else is ErrTerms.
 func DecodeTerms(b []byte) ([]any, error) {
 	var out []any
@@ -148,6 +192,12 @@ func termLen(b []byte) (int, error) {
 			return 0, fmt.Errorf("%w: a string longer than the bytes at hand", ErrTerms)
 		}
 		n += w + int(l)
+	case tagLong:
+		_, _, kept, ok := splitLong(b)
+		if !ok {
+			return 0, fmt.Errorf("%w: a broken long string", ErrTerms)
+		}
+		n = cap(b) - cap(kept) + len(kept)
 	default:
 		return 0, fmt.Errorf("%w: unknown type 0x%02x", ErrTerms, b[0])
 	}
@@ -182,6 +232,11 @@ func decodeTerm(b []byte) (any, error) {
 		s := string(b[1+w:])
 		v, again = s, binary.AppendUvarint([]byte{tagString}, l)
 		again = append(again, s...)
+	case tagLong:
+		sum, size, kept, _ := splitLong(b)
+		v = fmt.Sprintf("%s… (%d bytes, sha256 %x…)", kept, size, sum)
+		again = binary.AppendUvarint(append([]byte{tagLong}, sum...), size)
+		again = append(binary.AppendUvarint(again, uint64(len(kept))), kept...)
 	}
 	if string(again) != string(b) {
 		return nil, fmt.Errorf("%w: not the shortest form", ErrTerms)

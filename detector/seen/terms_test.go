@@ -81,27 +81,3 @@ func FuzzDecodeTerms(f *testing.F) {
 		}
 	})
 }
-
-func FuzzReadValues(f *testing.F) {
-	f.Add([]byte("k"), appendAlert(nil, &OutboxEntry{ID: 1, Rule: "r", Tag: "t", Body: []byte("b")}))
-	f.Fuzz(func(t *testing.T, key, v []byte) {
-		if p, err := openPack(key, v); err == nil {
-			for p.next() {
-			}
-		}
-		readRule(key, v)
-		// With a good checksum, too: somebody may have made one.
-		if len(v) > valueHeader {
-			v = bytes.Clone(v)
-			v[4] = kindAlert
-			k := alertKey(7)
-			seal(k[:], v)
-			if e, err := readAlert(k[:], v); err == nil {
-				again, err := readAlert(k[:], appendAlert(nil, &e))
-				if err != nil || !reflect.DeepEqual(e, again) {
-					t.Fatalf("%+v came back as %+v, %v", e, again, err)
-				}
-			}
-		}
-	})
-}

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// contents returns the tuples of a rule in a state, as text, in order.
-func contents(t *testing.T, dir, id string) []string {
+// tuplesIn returns the tuples of a rule in a state, as text, in order.
+func tuplesIn(t *testing.T, dir, id string) []string {
 	t.Helper()
 	snap, problems, err := Inspect(dir)
 	if err != nil || len(problems) > 0 {
@@ -28,7 +28,7 @@ func contents(t *testing.T, dir, id string) []string {
 	return out
 }
 
-func TestAbsorb(t *testing.T) {
+func TestImport(t *testing.T) {
 	tuple := func(first, last int64, count uint32, words ...string) Tuple {
 		return Tuple{Raw: terms(words...), Sighting: Sighting{first, last, count}}
 	}
@@ -56,19 +56,19 @@ func TestAbsorb(t *testing.T) {
 	dir := t.TempDir()
 	for _, s := range steps {
 		t.Run(s.name, func(t *testing.T) {
-			added, changed, err := Absorb(dir, s.rules)
+			added, changed, err := Import(dir, s.rules)
 			if added != s.added || changed != s.changed || !errors.Is(err, s.err) {
 				t.Errorf("%d added, %d changed, %v", added, changed, err)
 			}
-			if got := fmt.Sprint(contents(t, dir, "r")); got != s.want {
+			if got := fmt.Sprint(tuplesIn(t, dir, "r")); got != s.want {
 				t.Errorf("%s\nwant %s", got, s.want)
 			}
 		})
 	}
 
-	// What is absorbed is loaded, and numbers go on from there.
+	// What is imported is loaded, and numbers go on from there.
 	st, _ := mustOpen(t, dir, Options{})
-	if _, _, err := Absorb(dir, nil); !errors.Is(err, ErrLocked) {
+	if _, _, err := Import(dir, nil); !errors.Is(err, ErrLocked) {
 		t.Errorf("a state in use: %v", err)
 	}
 	state, err := st.Rule("r", RuleOptions{Fingerprint: "x", Name: "r", Fields: []string{"f"}})
@@ -88,7 +88,7 @@ func TestAbsorb(t *testing.T) {
 	}
 	mustCommit(t, st, &b)
 	mustClose(t, st)
-	if got := contents(t, dir, "r"); len(got) != 4 {
+	if got := tuplesIn(t, dir, "r"); len(got) != 4 {
 		t.Errorf("%v", got)
 	}
 }

@@ -8,10 +8,10 @@ import (
 	"fluent-bit-newterms/detector/record"
 )
 
-// TestSettle sees a tuple a second time within a refresh grain, ends the
+// TestFlushLastSeen sees a tuple a second time within a refresh grain, ends the
 // process well or badly, and sees it again at the very end of the window, and
 // after it.
-func TestSettle(t *testing.T) {
+func TestFlushLastSeen(t *testing.T) {
 	const day = 24 * int64(time.Hour/time.Millisecond)
 	val := record.StringValue("a")
 	terms := AppendTerm(nil, &val)
@@ -49,7 +49,7 @@ func TestSettle(t *testing.T) {
 					t.Fatal(err)
 				}
 				if test.settled {
-					if err := s.Settle(context.Background(), m); err != nil {
+					if err := s.FlushLastSeen(context.Background(), m); err != nil {
 						t.Fatal(err)
 					}
 				}
