@@ -265,6 +265,10 @@ func (d *Detector) Flush(tag string, chunk []byte) Code {
 		d.log.Warnf("the Match of this output takes tag %q, under which its own alerts come back; they are passed over: choose another Tag for the newterms_alerts input, or a narrower Match", tag)
 		return OK
 	}
+	if err := d.store.Full(); err != nil {
+		d.log.Warnf("the chunk is refused, and Fluent Bit tries it again (RETRY): %v", err)
+		return Retry
+	}
 	owed, err := d.engine.Chunk(tag, chunk)
 	if err != nil {
 		d.log.Warnf("tag %q: %v; the records before it were taken", tag, err)

@@ -291,7 +291,7 @@ func (e *Engine) Settle() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), commitWait)
 	defer cancel()
-	return e.store.Settle(ctx, memories...)
+	return e.store.FlushLastSeen(ctx, memories...)
 }
 
 // clock returns the time by which intervals are counted. The lock is held.

@@ -199,13 +199,13 @@ func TestOnCorrupt(t *testing.T) {
 		opens       bool
 		log         []string
 	}{
-		{"by default", "", true, []string{"state:", "newterms state", "kept as", "state.db.foreign-", "counts as new"}},
+		{"by default", "", true, []string{"state:", "newterms state", "kept as", "journal.foreign-", "counts as new"}},
 		{"recover", "recover", true, []string{"kept as"}},
 		{"stop", "Stop", false, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
-			path := filepath.Join(dir, "state.db")
+			path := filepath.Join(dir, "journal")
 			garbage := strings.Repeat("no state at all\n", 1000)
 			put(t, path, garbage)
 			h := newTestHost()

@@ -209,7 +209,7 @@ func TestFullOutbox(t *testing.T) {
 	s.answer = nil
 	s.mu.Unlock()
 	eventually(t, "the rest leaves", func() bool { return len(s.taken()) == 10 })
-	if got := s.taken(); got[0] != "severe" || got[1] != "low 41" {
+	if got := s.taken(); got[0] != "severe" || got[1] != "low 0" {
 		t.Errorf("got %v", got)
 	}
 }

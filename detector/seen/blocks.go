@@ -89,8 +89,8 @@ func newBlockReader(r io.ReaderAt, off, size int64, damage func(off int64, what 
 var errFragment = errors.New("a fragment does not match its checksum")
 
 // next returns the next payload, valid until the next call, and where it begins;
-// io.EOF if there is none. Damage costs the rest of its block, is reported, and
-// is passed over.
+// io.EOF if there is none, or only the beginning of one. Damage costs the rest of
+// its block, is reported, and is passed over.
 func (b *blockReader) next() (payload []byte, at int64, err error) {
 	b.whole = b.whole[:0]
 	begun := int64(-1) // where a payload of several fragments begins
@@ -99,9 +99,6 @@ func (b *blockReader) next() (payload []byte, at int64, err error) {
 		kind, data, err := b.fragment()
 		switch {
 		case err == io.EOF:
-			if begun >= 0 {
-				b.damage(begun, "a payload is not complete")
-			}
 			return nil, 0, err
 		case err != nil:
 			b.damage(off, err.Error())
@@ -151,6 +148,9 @@ func (b *blockReader) fragment() (kind byte, data []byte, err error) {
 		if kind = block[6]; kind == 0 && n == 0 && zero(block) {
 			b.off = end
 			return 0, nil, nil
+		}
+		if fragmentHeader+n > len(block) && end == b.size && fragmentHeader+n <= blockSize-int(b.off%blockSize) {
+			return 0, nil, io.EOF // it goes on behind the end
 		}
 		if kind < fragmentFull || kind > fragmentLast || fragmentHeader+n > len(block) {
 			return 0, nil, errFragment

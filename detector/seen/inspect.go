@@ -72,6 +72,10 @@ func inspect(dir string, hash bool) (*Snapshot, []Problem, error) {
 		file.Close()
 		return nil, nil, err
 	}
+	if s.contents.tail && s.Pid != 0 {
+		// A batch that is being written.
+		s.contents.problems = slices.DeleteFunc(s.contents.problems, func(p Problem) bool { return p.Offset >= s.contents.end })
+	}
 	s.Version = s.contents.version
 	s.Incomplete = max(info.Size()-s.contents.end, 0)
 	return s, s.contents.problems, nil

@@ -113,6 +113,9 @@ type scanned struct {
 	lost     uint64 // that were in damaged blocks
 	problems []Problem
 	more     int // problems that are not in problems
+	// tail says that the last batch, which is not complete, does not merely
+	// end early, as after a crash, but is damaged.
+	tail bool
 }
 
 func (s *scanned) problem(p Problem) {
@@ -148,8 +151,7 @@ type heldOf struct {
 // scan reads the journal in f up to size and calls apply with each record of
 // its complete batches, in order; what apply gets is valid until it returns. A
 // batch in which something is damaged counts if another one begins after it,
-// which only happens once it was complete; at the end of the journal it is what
-// a crash left, and no damage.
+// which only happens once it was complete.
 func scan(f io.ReaderAt, size int64, apply func(at int64, kind byte, body []byte) error) (*scanned, error) {
 	head := make([]byte, headerSize)
 	n, err := f.ReadAt(head, 0)
@@ -170,6 +172,10 @@ func scan(f io.ReaderAt, size int64, apply func(at int64, kind byte, body []byte
 	for {
 		group, at, err := s.in.next()
 		if err == io.EOF {
+			for _, p := range s.found {
+				s.problem(p)
+			}
+			s.tail = len(s.found) > 0
 			return &s.scanned, nil
 		}
 		s.group(group, at)

@@ -155,7 +155,7 @@ func (l *lab) attack(a attack) (started bool, err error) {
 		return verdict{}
 	}}
 	if a.garbage {
-		if err := errors.Join(os.Mkdir(f.state, 0o700), os.WriteFile(filepath.Join(f.state, "state.db"), garbage, 0o600)); err != nil {
+		if err := errors.Join(os.Mkdir(f.state, 0o700), os.WriteFile(filepath.Join(f.state, "journal"), garbage, 0o600)); err != nil {
 			return false, err
 		}
 	}
@@ -200,7 +200,7 @@ func (l *lab) attack(a attack) (started bool, err error) {
 
 // holdsGarbage tells whether some file beside the state still is the garbage.
 func (f *hostFeed) holdsGarbage() bool {
-	files, _ := filepath.Glob(filepath.Join(f.state, "state.db*"))
+	files, _ := filepath.Glob(filepath.Join(f.state, "journal*"))
 	for _, path := range files {
 		if have, _ := os.ReadFile(path); bytes.Equal(have, garbage) {
 			return true

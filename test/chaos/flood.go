@@ -128,7 +128,7 @@ func floodEngine(dir string, n int) error {
 		return err
 	}
 	var size int64
-	if info, err := os.Stat(dir + "/state.db"); err == nil {
+	if info, err := os.Stat(dir + "/journal"); err == nil {
 		size = info.Size()
 	}
 	fmt.Printf("%d new tuples at %.0f a second, %d alerts, %d tuples kept, all %d of others; state file %d MB\n",

@@ -84,7 +84,7 @@ func resumable(id string, m seen.RuleMeta) seen.RuleMeta {
 
 func (r *ruleData) add(raw []byte, s seen.Sighting) {
 	if have, ok := r.tuples[string(raw)]; ok {
-		s = have.Unite(s)
+		s = have.Merge(s)
 	}
 	r.tuples[string(raw)] = s
 }

@@ -188,7 +188,7 @@ func absorb(cmd *cobra.Command, dir string, data *stateData) error {
 		}
 		r.Meta, r.Name = joined, max(r.Name, mine.Name)
 	}
-	added, changed, err := seen.Absorb(dir, rules)
+	added, changed, err := seen.Import(dir, rules)
 	if err != nil {
 		return stateError(err)
 	}
