@@ -13,13 +13,16 @@ func TestWarnings(t *testing.T) {
 		{"a: b and not c: (d or e*) and nginx", nil},
 		{`a: "b && c" and d: "x = y"`, nil},
 		{"a: /usr/bin/ or a: /x or b: k=v or c: android", nil},
-		{"a = b", []string{"a = b: this text is searched for in every field"}},
-		{"x: y and a == b", []string{"a == b: this text is searched for in every field"}},
-		{"a: b && c", []string{"a: b && c: && is part of the value"}},
-		{"a: b || c", []string{"a: b || c: || is part of the value"}},
-		{"a: /b.+/", []string{"a: /b.+/: KQL has no regular expressions"}},
-		{"a: b and", []string{`a: b \and: the keyword is part of the value`}},
-		{"a: b and or c", []string{`\or c: the keyword is part of the value`}},
+		{"a = b", []string{`"a = b" has no field`}},
+		{"x: y and a == b", []string{`"a == b" has no field`}},
+		{"a: b && c", []string{`the value "b && c" holds &&`}},
+		{"a: b || c", []string{`the value "b || c" holds ||`}},
+		{"a: /b.+/", []string{`the value "/b.+/" looks like a regular expression`}},
+		{"a && b", []string{`the value "a && b" holds &&`}},
+		{"/regex/", []string{`the value "/regex/" looks like a regular expression`}},
+		{"a: b and !c", []string{`the value "!c" begins with !`}},
+		{"a: b and", []string{`the value "b and" ends with a keyword`}},
+		{"a: b and or c", []string{`the value "or c" begins with a keyword`}},
 	}
 	for _, test := range tests {
 		n, err := Parse(test.query)
@@ -32,7 +35,7 @@ func TestWarnings(t *testing.T) {
 			continue
 		}
 		for i, want := range test.want {
-			if !strings.HasPrefix(got[i], want) {
+			if !strings.HasPrefix(got[i].Msg, want) {
 				t.Errorf("%s: got %q, want %q", test.query, got[i], want)
 			}
 		}

@@ -92,7 +92,9 @@ func InlineWarnings(r *Rule) []Problem {
 	add := func(property, hint, msg string) {
 		out = append(out, Problem{RuleID: r.ID, Rule: r.Name, Field: property, Msg: "property " + property + ": " + msg, Hint: hint})
 	}
-	lint(r.Filter, func(hint, msg string) { add("query", hint, msg) })
+	for _, w := range kql.Warnings(r.Filter) {
+		add("query", w.Hint, w.Msg)
+	}
 	if n := len(r.Terms); n > kibanaTerms {
 		add("new_terms_fields", "", fmt.Sprintf("names %d fields; Kibana takes %d at the most, so this rule runs only here", n, kibanaTerms))
 	}

@@ -59,28 +59,7 @@ func queryOffset(query string, line, column int) int {
 
 // lintQuery warns of what is KQL and hardly meant.
 func (r *reader) lintQuery(field string, query kql.Node) {
-	lint(query, func(hint, msg string) { r.warn(field, hint, "%s: %s", field, msg) })
-}
-
-// lint calls warn for what is KQL and hardly meant: Kibana takes words without
-// a field for a search in every field, and a keyword at the very end for a
-// part of the value before it.
-func lint(query kql.Node, warn func(hint, msg string)) {
-	kql.Walk(query, func(n kql.Node) bool {
-		m, ok := n.(kql.Match)
-		if !ok || m.Value.Quoted {
-			return true
-		}
-		text := m.Value.Text
-		last := strings.ToLower(text[strings.LastIndexAny(text, " \t\r\n")+1:])
-		switch {
-		case len(last) < len(text) && (last == "and" || last == "or" || last == "not"):
-			warn("put it in quotes if it is meant, or else remove the "+last,
-				fmt.Sprintf("the value %q ends with a keyword", shorten(text)))
-		case m.Field.IsBare() && strings.Contains(text, "="):
-			warn("a field and its value are joined by a colon",
-				fmt.Sprintf("%q has no field, so it is searched for in every field", shorten(text)))
-		}
-		return true
-	})
+	for _, w := range kql.Warnings(query) {
+		r.warn(field, w.Hint, "%s: %s", field, w.Msg)
+	}
 }
