@@ -28,7 +28,7 @@ GOBUILD  = $(GO) build -v -trimpath -buildvcs=false -ldflags='$(LDFLAGS)'
 PROGRESS = 2>&1 | awk '/[: ]/ {print; fflush(); next} ++n % 20 == 0 {print "  " n " packages compiled"; fflush()}'
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-amd64 build-arm64 test test-long lint demo chaos bench bench-plots bench-compare soak fuzz release rename clean FORCE
+.PHONY: help build build-amd64 build-arm64 test test-long lint demo chaos bench bench-plots bench-compare soak fuzz release reproducible rename clean FORCE
 
 help: ## what make can do
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -129,6 +129,11 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 BASE ?=
 release: build build-amd64 build-arm64 ## build/release: archives, .deb, .rpm, SBOM, checksums (BASE=DIR: an image on that OCI layout)
 	@$(GO) -C test/release run . -version $(VERSION) -commit $(COMMIT) -time $$(git log -1 --format=%ct) $(if $(BASE),-base $(abspath $(BASE)))
+
+reproducible: release ## a release twice, the second time without a build cache: the bytes must be equal
+	@rm -rf $(BUILD)/first && mv $(BUILD)/release $(BUILD)/first && rm -rf $(BUILD)/amd64 $(BUILD)/arm64
+	@cache=$$(mktemp -d) && trap 'rm -rf '$$cache EXIT && GOCACHE=$$cache $(MAKE) --no-print-directory release
+	@diff -r $(BUILD)/first $(BUILD)/release && rm -r $(BUILD)/first && echo "both releases have the same bytes"
 
 # The module's path is in go.mod, in imports, and in the Makefile by go.mod.
 rename: ## give the module another path: make rename TO=github.com/OWNER/newterms
