@@ -82,11 +82,12 @@ test-long: build $(HOST) ## every test: fuzz twins, flipped bits, chaos, memory 
 # The linters are in the go.mod of test/release, so that their modules stay out of
 # ours. govulncheck asks vuln.go.dev; where that cannot be reached it is left out.
 TOOL := $(GO) tool -modfile=test/release/go.mod
-lint: ## gofmt, go vet and staticcheck in every module, and govulncheck
+lint: ## gofmt, go vet and staticcheck in every module, actionlint, and govulncheck
 	@test -z "$$(gofmt -l detector plugin test)" || { gofmt -d detector plugin test; exit 1; }
 	@for dir in . test/*/; do if [ -e $$dir/go.mod ]; then \
 	  echo "vet and staticcheck in $$dir"; (cd $$dir && $(GO) vet ./... && $(GO) tool -modfile=$(CURDIR)/test/release/go.mod staticcheck ./...) || exit 1; fi; done
 	@echo "vet without cgo"; CGO_ENABLED=0 $(GO) vet ./detector/...
+	@echo "actionlint"; $(TOOL) actionlint .github/workflows/*.yml
 	@echo "govulncheck"; out=$$($(TOOL) govulncheck ./... 2>&1) && echo "$$out" || \
 	  if [[ $$out == *vuln.go.dev* && $$out == *"dial tcp"* ]]; then echo "skipped: vuln.go.dev cannot be reached"; else echo "$$out"; exit 1; fi
 
