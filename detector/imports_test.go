@@ -29,6 +29,7 @@ var layers = map[string][]string{
 	"detector/mapping":             {"detector/ecs", "detector/kql", "detector/record"},
 	"detector/ecs":                 {"detector/record"},
 	"detector/kql":                 {"detector/record"},
+	"detector/geoip":               {},
 	"detector/normalize":           {},
 	"detector/record":              {},
 	"detector/version":             {},
