@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -186,19 +190,81 @@ func issue(t *testing.T, dir string, clients ...string) *certificates {
 	return c
 }
 
-// TestSnippets runs each snippet of configuration in the guide for Kubernetes
-// past Fluent Bit, which knows the plugins and their properties.
-func TestSnippets(t *testing.T) {
-	guide, err := os.ReadFile(filepath.Join(manifests, "README.md"))
+// snippets returns the configurations that the pages for Kubernetes show.
+func snippets(t *testing.T) (list []string) {
+	t.Helper()
+	pages, err := filepath.Glob(filepath.Join(manifests, "*.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var snippets []string
-	for i, part := range strings.Split(string(guide), "```") {
-		if text, ok := strings.CutPrefix(part, "yaml\n"); ok && i%2 == 1 && strings.Contains(text, "- name: ") && !strings.Contains(text, "kind:") {
-			snippets = append(snippets, text)
+	for _, page := range pages {
+		guide, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, part := range strings.Split(string(guide), "```") {
+			if text, ok := strings.CutPrefix(part, "yaml\n"); ok && i%2 == 1 && strings.Contains(text, "- name: ") && !strings.Contains(text, "kind:") {
+				list = append(list, text)
+			}
 		}
 	}
+	return list
+}
+
+// TestSlack runs the configuration that the guide shows for Slack against a
+// server that keeps what is posted: the text says what is new.
+func TestSlack(t *testing.T) {
+	all := snippets(t)
+	i := slices.IndexFunc(all, func(s string) bool { return strings.Contains(s, "name: slack") })
+	if i < 0 {
+		t.Fatal("the guide does not show Slack")
+	}
+	fluentbit.Each(t, func(t *testing.T, binary string) {
+		var mu sync.Mutex
+		var posted []string
+		server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			mu.Lock()
+			posted = append(posted, string(body))
+			mu.Unlock()
+			_, _ = w.Write([]byte("ok"))
+		}))
+		defer server.Close()
+		dir := t.TempDir()
+		t.Setenv("SLACK_WEBHOOK", server.URL+"/services/x")
+		log := filepath.Join(dir, "audit.log")
+		if err := os.WriteFile(log, event(1, "mallory", "curl/8.5.0", "/api"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Replace(all[i], "min_severity: high", "min_severity: low", 1)
+		// The server's certificate is of nobody.
+		text = strings.Replace(text, "webhook: ${SLACK_WEBHOOK}\n", "webhook: ${SLACK_WEBHOOK}\n      tls: on\n      tls.verify: off\n", 1)
+		text = strings.Replace(text, "  inputs:\n", "  inputs:\n    - name: tail\n      tag: kube.audit\n      path: "+log+"\n      parser: audit\n      read_from_head: on\n", 1)
+		text = strings.Replace(text, "  outputs:\n", "  outputs:\n    - name: newterms\n      match: kube.audit\n      rules: "+fluentbit.Rules+"\n      state_path: "+dir+"/state\n      learn: off\n", 1)
+		fluentbit.Prelude(dir) // writes parsers.conf
+		text = "service:\n  flush: 0.2\n  parsers_file: parsers.conf\nplugins:\n  - " + fluentbit.Plugin + "\n  - " + fluentbit.Plugin + "\n" + text
+		config := filepath.Join(dir, "fluent-bit.yaml")
+		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		fb := fluentbit.StartFile(t, binary, config)
+		fluentbit.Eventually(t, "a post", func() bool { mu.Lock(); defer mu.Unlock(); return len(posted) > 0 })
+		fb.Stop()
+		for _, want := range []string{"Kubernetes Unusual Decision by User Agent", "curl/8.5.0", "mallory", "seen before"} {
+			if !strings.Contains(posted[0], want) {
+				t.Errorf("the text does not say %q: %s", want, posted[0])
+			}
+		}
+		if len(posted[0]) > 1000 {
+			t.Errorf("the text is %d bytes: %.300s", len(posted[0]), posted[0])
+		}
+	})
+}
+
+// TestSnippets runs each snippet of configuration in the pages for Kubernetes
+// past Fluent Bit, which knows the plugins and their properties.
+func TestSnippets(t *testing.T) {
+	snippets := snippets(t)
 	if len(snippets) < 5 {
 		t.Fatalf("%d snippets", len(snippets))
 	}

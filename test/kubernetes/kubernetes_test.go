@@ -128,6 +128,8 @@ func TestManifests(t *testing.T) {
 			[]string{"/var/log/kubernetes/audit", "/var/lib/newterms"}},
 		{"overlays/non-root", false, []string{"/var/lib/newterms"}, []string{"/var/log/kubernetes/audit", "/etc/newterms/rules"}, nil,
 			[]string{"/var/log/kubernetes/audit", "/var/lib/newterms"}},
+		{"overlays/rules-image", true, []string{"/var/lib/newterms"}, []string{"/var/log/kubernetes/audit", "/etc/newterms/rules"}, nil,
+			[]string{"/var/log/kubernetes/audit", "/var/lib/newterms"}},
 		{"overlays/shared-store", true, []string{"/var/lib/newterms"}, []string{"/var/log/kubernetes/audit", "/etc/newterms/rules"}, nil,
 			[]string{"/var/log/kubernetes/audit", "/var/lib/newterms"}},
 		{"overlays/aggregator", false, []string{"/var/lib/newterms"}, []string{"/etc/newterms/tls", "/etc/newterms/rules"},
@@ -372,6 +374,7 @@ type helmValues struct {
 	Tolerations                   []corev1.Toleration
 	PodSecurityContext            corev1.PodSecurityContext
 	SecurityContext               corev1.SecurityContext
+	EnvFrom                       []corev1.EnvFromSource
 	Env                           []corev1.EnvVar
 	Resources                     corev1.ResourceRequirements
 	LivenessProbe                 corev1.Probe
@@ -420,6 +423,7 @@ func TestHelm(t *testing.T) {
 		{"podSecurityContext", &values.PodSecurityContext, spec.SecurityContext},
 		{"securityContext", &values.SecurityContext, c.SecurityContext},
 		{"env", values.Env, c.Env},
+		{"envFrom", values.EnvFrom, c.EnvFrom},
 		{"resources", values.Resources, c.Resources},
 		{"terminationGracePeriodSeconds", &values.TerminationGracePeriodSeconds, spec.TerminationGracePeriodSeconds},
 		{"nameOverride", values.NameOverride, pods[0].Labels["app.kubernetes.io/name"]},
