@@ -30,3 +30,14 @@ const (
 	// receiver has refused: it keeps the smallest fields.
 	RefusedAlertBytes = 16 << 10
 )
+
+// Files of the configuration.
+const (
+	// ConfigFileBytes bounds a file of rules, exceptions or values, and a
+	// mapping. A longer one is an error.
+	ConfigFileBytes = 64 << 20
+
+	// KeyParts bounds the parts of a dotted key in a TOML file: a.b.c has
+	// three. A key of more parts is an error.
+	KeyParts = 100
+)

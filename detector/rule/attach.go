@@ -2,7 +2,6 @@ package rule
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -83,7 +82,7 @@ func (l *loader) loadExceptions() {
 	l.errs = append(l.errs, problems...)
 	l.exceptionsOnly = true
 	for _, f := range files {
-		data, err := os.ReadFile(f.path)
+		data, err := readFile(f.path)
 		if err != nil {
 			l.errs = append(l.errs, unreadable(f.path, err))
 			continue

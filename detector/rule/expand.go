@@ -175,6 +175,9 @@ func unreadable(path string, err error) Problem {
 	case errors.Is(err, fs.ErrNotExist):
 		p.Msg = "there is no such file or folder"
 		p.Hint = "relative paths start at the folder that the program was started in"
+	case errors.Is(err, errNoFile):
+		p.Msg = "is not a regular file"
+		p.Hint = "pipes and devices are not read"
 	case errors.Is(err, fs.ErrPermission):
 		p.Hint = "give the user that the program runs as the right to read it"
 	}

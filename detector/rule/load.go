@@ -3,7 +3,6 @@ package rule
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -96,7 +95,7 @@ func Load(spec []string, o Options) (*Set, error) {
 		})
 	}
 	for _, f := range files {
-		data, err := os.ReadFile(f.path)
+		data, err := readFile(f.path)
 		if err != nil {
 			l.errs = append(l.errs, unreadable(f.path, err))
 			continue

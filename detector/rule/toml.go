@@ -3,11 +3,14 @@ package rule
 import (
 	"errors"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"fluent-bit-newterms/detector/limits"
 )
 
 // addTOML reads a file of the rule repository's form: [metadata] and [rule].
@@ -79,6 +82,10 @@ func decodeTOML(r *reader) (table, bool) {
 		r.failAt(r.doc.at(0), "", "", "not valid as a rule: brackets are nested more than %d deep", maxTOMLDepth)
 		return table{}, false
 	}
+	if at, long := longKey(r.doc.text); long {
+		r.failAt(r.doc.at(at), "", "", "not valid as a rule: a key has more than %d parts", limits.KeyParts)
+		return table{}, false
+	}
 	var m map[string]any
 	_, err := toml.Decode(r.doc.text, &m)
 	if err == nil {
@@ -103,6 +110,25 @@ func decodeTOML(r *reader) (table, bool) {
 // running out of stack. Brackets in texts count too, and do no harm: they
 // mostly come in pairs.
 const maxTOMLDepth = 1000
+
+var manyParts = regexp.MustCompile(`(?:(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*)+`)
+
+// longKey finds a key of more than limits.KeyParts parts, which the decoder
+// would take very much memory for. What looks like one in a text counts too.
+func longKey(text string) (at int, found bool) {
+	start := 0
+	for line := range strings.Lines(text) {
+		if strings.Count(line, ".") >= limits.KeyParts {
+			for _, m := range manyParts.FindAllStringIndex(line, -1) {
+				if strings.Count(line[m[0]:m[1]], ".") >= limits.KeyParts {
+					return start + m[0], true
+				}
+			}
+		}
+		start += len(line)
+	}
+	return 0, false
+}
 
 // deepest returns how far the opening brackets of text outnumber the closing
 // ones at most.

@@ -3,7 +3,6 @@ package rule
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -69,7 +68,7 @@ func (ls valueLists) entry(t table) *kql.List {
 			if list, ok := ls.loaded[key]; ok {
 				return list
 			}
-			data, err := os.ReadFile(path)
+			data, err := readFile(path)
 			switch {
 			case err == nil:
 				list := readValueList(ref, id, kind, path, string(data))
