@@ -115,26 +115,49 @@ func (d *Detector) logWarnings(set *rule.Set) {
 // loadRules loads the rules that the configuration names. An error is a list
 // of everything that is wrong with them.
 func (c *Config) loadRules() (*rule.Set, error) {
-	set := &rule.Set{}
-	if len(c.Rules) > 0 {
-		var err error
-		if set, err = rule.Load(c.Rules, rule.Options{Exceptions: c.Exceptions}); err != nil {
-			return nil, fmt.Errorf("property rules: %w", err)
-		}
-	}
+	o := rule.Options{Exceptions: c.Exceptions}
+	var warnings []rule.Problem
 	if c.HasInline() {
 		r, err := rule.Inline(c.Inline)
 		if err != nil {
 			return nil, err
 		}
-		set.Rules = append(set.Rules, r)
-		set.Warnings = append(set.Warnings, rule.InlineWarnings(r)...)
+		o.Inline = []*rule.Rule{r}
+		warnings = rule.InlineWarnings(r)
 	}
+	set, err := rule.Load(c.Rules, o)
+	if err != nil {
+		return nil, byProperty(err)
+	}
+	set.Warnings = append(set.Warnings, warnings...)
 	set.Rules = slices.DeleteFunc(set.Rules, func(r *rule.Rule) bool { return !r.Enabled })
 	if len(set.Rules) == 0 {
 		return nil, fmt.Errorf("property rules: %s holds no new_terms rule that is enabled", strings.Join(c.Rules, ", "))
 	}
 	return set, nil
+}
+
+// byProperty says which property the files are named in that have problems.
+func byProperty(err error) error {
+	var all, inRules, inExceptions rule.Problems
+	if !errors.As(err, &all) {
+		return err
+	}
+	for _, p := range all {
+		if p.InExceptions {
+			inExceptions = append(inExceptions, p)
+		} else {
+			inRules = append(inRules, p)
+		}
+	}
+	var errs []error
+	if len(inRules) > 0 {
+		errs = append(errs, fmt.Errorf("property rules: %w", inRules))
+	}
+	if len(inExceptions) > 0 {
+		errs = append(errs, fmt.Errorf("property exceptions: %w", inExceptions))
+	}
+	return errors.Join(errs...)
 }
 
 // start opens the state, the sinks and the engine.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"fluent-bit-newterms/detector/kql"
 )
@@ -63,6 +64,7 @@ func (ls *exceptionLists) addItem(t table, values valueLists) {
 func LoadExceptions(paths ...string) ([]Exception, []Problem, error) {
 	l := &loader{opts: Options{Exceptions: paths}}
 	l.loadExceptions()
+	l.warnOfExpired()
 	found := l.exceptions
 	for _, list := range l.lists {
 		found = append(found, list.items...)
@@ -78,6 +80,12 @@ func (l *loader) loadExceptions() {
 	if len(l.opts.Exceptions) == 0 {
 		return
 	}
+	before := len(l.errs)
+	defer func() {
+		for i := range l.errs[before:] {
+			l.errs[before+i].InExceptions = true
+		}
+	}()
 	files, problems := expand(l.opts.Exceptions)
 	l.errs = append(l.errs, problems...)
 	l.exceptionsOnly = true
@@ -87,9 +95,35 @@ func (l *loader) loadExceptions() {
 			l.errs = append(l.errs, unreadable(f.path, err))
 			continue
 		}
+		have := func() int { return len(l.exceptions) + len(l.lists) + len(l.errs) }
+		found, rules := have(), l.passedRules
 		l.add(f.path, data)
+		if f.named && have() == found && l.passedRules > rules {
+			l.errs = append(l.errs, Problem{
+				Position: Position{File: f.path}, Msg: "holds rules and no exceptions",
+				Hint: "name it among the rules",
+			})
+		}
 	}
 	l.exceptionsOnly = false
+}
+
+// warnOfExpired names the exceptions that are not in force any more.
+func (l *loader) warnOfExpired() {
+	now := time.Now()
+	expired := slices.Clone(l.exceptions)
+	for _, list := range l.lists {
+		expired = append(expired, list.items...)
+	}
+	for _, e := range expired {
+		if !e.Active(now) {
+			l.warnings = append(l.warnings, Problem{
+				Position: e.Position, Field: "expires",
+				Msg:  fmt.Sprintf("the exception %q expired at %s and is not in force", shorten(e.Name), e.Expires.UTC().Format(time.RFC3339)),
+				Hint: "remove it, or give it a later date",
+			})
+		}
+	}
 }
 
 // attach gives each rule the exceptions that are for it.

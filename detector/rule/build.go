@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	newTerms = "new_terms"
-	kuery    = "kuery"
+	newTerms  = "new_terms"
+	queryType = "query"
+	kuery     = "kuery"
 
 	kibanaTerms = 3  // the most term fields that Kibana takes
 	mostTerms   = 16 // the most that we take
@@ -47,14 +48,14 @@ type draft struct {
 	sound bool     // no errors were found in it
 }
 
-// build reads a new_terms rule from its table, which may be in the
+// build reads a rule from its table, which may be in the
 // repository's form or in Kibana's. What is wrong goes to t's reader; the
 // draft is of use only if that has no errors.
 func build(t table) *draft {
 	r := &Rule{
 		ID:          t.ruleID,
 		Name:        t.name,
-		Type:        newTerms,
+		Type:        t.str("type"),
 		Language:    kuery,
 		Description: t.str("description"),
 		Version:     t.integer("version", 0, 0, math.MaxInt),
@@ -80,7 +81,10 @@ func build(t table) *draft {
 	buildIdentity(t, r)
 	buildScore(t, r)
 	buildQuery(t, r)
-	windowAt := buildTerms(t, r)
+	windowAt := ""
+	if r.Type == newTerms {
+		windowAt = buildTerms(t, r)
+	}
 	buildSchedule(t, r, windowAt)
 	buildSuppression(t, r)
 	buildOwn(t, r)

@@ -18,6 +18,10 @@ type Options struct {
 	// Lists are folders to look for value lists in, after the folder of the
 	// file that asks for one and the folder "lists" in that.
 	Lists []string
+	// Inline are rules that Inline made: exceptions are attached to them too.
+	Inline []*Rule
+	// Queries says that rules of type query are taken as well.
+	Queries bool
 }
 
 // Set is what was loaded.
@@ -42,14 +46,18 @@ type Skipped struct {
 // an error.
 func (s Skipped) Error() string { return s.problem().Error() }
 
-func (s Skipped) problem() Problem {
-	kind := s.Type
-	if s.Language != "" && s.Language != s.Type {
-		kind += " (" + s.Language + ")"
+// kind is the type, with the language where the type leaves it open.
+func (s Skipped) kind() string {
+	if s.Language == "" || s.Language == s.Type || s.Language == kuery {
+		return s.Type
 	}
+	return s.Type + " (" + s.Language + ")"
+}
+
+func (s Skipped) problem() Problem {
 	return Problem{
 		Position: s.Position, RuleID: s.RuleID, Rule: s.Rule, Field: "type",
-		Msg: fmt.Sprintf("rules of type %s are not supported; supported is new_terms", kind),
+		Msg: fmt.Sprintf("rules of type %s are not supported; supported is new_terms", s.kind()),
 	}
 }
 
@@ -62,8 +70,9 @@ func (s *Set) SkippedSummary() string {
 	counts := map[string]int{}
 	var types []string
 	for _, skipped := range s.Skipped {
-		if counts[skipped.Type]++; counts[skipped.Type] == 1 {
-			types = append(types, skipped.Type)
+		kind := skipped.kind()
+		if counts[kind]++; counts[kind] == 1 {
+			types = append(types, kind)
 		}
 	}
 	slices.SortFunc(types, func(a, b string) int {
@@ -87,9 +96,12 @@ func (s *Set) SkippedSummary() string {
 // never nil and holds what could be loaded, also beside an error.
 func Load(spec []string, o Options) (*Set, error) {
 	l := &loader{opts: o}
+	for _, r := range o.Inline {
+		l.drafts = append(l.drafts, &draft{Rule: r, sound: true})
+	}
 	files, problems := expand(spec)
 	l.errs = append(l.errs, problems...)
-	if len(files) == 0 && len(problems) == 0 {
+	if len(files) == 0 && len(problems) == 0 && len(o.Inline) == 0 {
 		l.errs = append(l.errs, Problem{
 			Msg: "no rules are named", Hint: "name .toml or .ndjson files, or folders of them",
 		})
@@ -136,6 +148,7 @@ type loader struct {
 
 	skippedLists   []string // list_ids that rules of other types refer to
 	exceptionsOnly bool     // the file at hand is read for its exceptions
+	passedRules    int      // rules in files that are read for their exceptions
 }
 
 func (l *loader) add(name string, data []byte) {
@@ -163,6 +176,7 @@ func (l *loader) collect(r *reader) {
 func (l *loader) finish() (*Set, error) {
 	l.refuseDuplicates()
 	l.attach()
+	l.warnOfExpired()
 	set := &Set{Skipped: l.skipped, Warnings: l.warnings}
 	for _, d := range l.drafts {
 		if d.sound {

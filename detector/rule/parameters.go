@@ -21,7 +21,9 @@ func parameters(m map[string]any, r *Rule) map[string]any {
 	raw["severity"] = r.Severity
 	raw["risk_score"] = r.RiskScore
 	raw["max_signals"] = r.MaxSignals
-	raw["new_terms_fields"] = r.Terms
-	raw["history_window_start"] = r.HistoryWindowStart
+	if r.Type == newTerms {
+		raw["new_terms_fields"] = r.Terms
+		raw["history_window_start"] = r.HistoryWindowStart
+	}
 	return raw
 }

@@ -35,6 +35,8 @@ type Problem struct {
 	Field  string // the key concerned, such as rule.filters[0].meta, where known
 	Msg    string // what is wrong, and what is allowed
 	Hint   string // what to do about it, may be empty
+
+	InExceptions bool // it is in a file that was named for its exceptions
 }
 
 // Error reads "file:line:column: message (hint)".

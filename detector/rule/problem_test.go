@@ -47,7 +47,7 @@ func TestSkipped(t *testing.T) {
 	if err != nil || len(set.Rules) != 0 || len(set.Skipped) != 3 {
 		t.Fatalf("got %+v, %v", set, err)
 	}
-	if got, want := set.SkippedSummary(), "passed over 3 rules of other types: 2 eql, 1 query"; got != want {
+	if got, want := set.SkippedSummary(), "passed over 3 rules of other types: 2 eql, 1 query (lucene)"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got, want := set.Skipped[1].Error(), "a.ndjson:2:34: rules of type query (lucene) are not supported; supported is new_terms"; got != want {

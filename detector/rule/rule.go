@@ -9,7 +9,8 @@ import (
 	"fluent-bit-newterms/detector/kql"
 )
 
-// Rule is one checked new_terms rule. It is not changed after loading and may
+// Rule is one checked rule: of type new_terms, or of type query, each match of
+// which is an alert; it has no Terms and no Window. It is not changed after loading and may
 // be read by any number of goroutines.
 type Rule struct {
 	ID          string // rule_id: names the rule's memory
@@ -17,7 +18,7 @@ type Rule struct {
 	Description string
 	Severity    string // low, medium, high or critical
 	RiskScore   int    // 0 to 100
-	Type        string // new_terms
+	Type        string // new_terms or query
 	Language    string // kuery
 	Version     int    // 0 where the file gives none
 	Enabled     bool   // false only where the file says enabled = false
@@ -149,6 +150,9 @@ func (r *Rule) Fingerprint() string {
 	write(r.MissingFields.String())
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
+
+// IsQuery tells that each event which the rule matches is an alert.
+func (r *Rule) IsQuery() bool { return r.Type == queryType }
 
 // ActiveExceptions returns the exceptions in force at now, or-ed, or nil if
 // there are none. An event that matches it raises no alert and is no history

@@ -31,9 +31,15 @@ func (l *loader) addTOML(file string, data []byte) {
 			return
 		}
 	}
+	if top.has("exceptions") {
+		top.failKey(top.at("exceptions"), "write [[exception]] before each exception", "unknown key exceptions")
+		return
+	}
 	rule, ok := top.sub("rule")
 	if !ok {
-		if !top.has("rule") {
+		if l.exceptionsOnly && len(top.m) > 0 {
+			top.missing("exception", "each exception starts with a line [[exception]]")
+		} else if !l.exceptionsOnly && !top.has("rule") {
 			top.missing("rule", "a rule file starts with a line [rule]")
 		}
 		return
@@ -50,12 +56,13 @@ func (l *loader) addTOML(file string, data []byte) {
 // addRule takes a rule in, or passes it over if it is of another type.
 func (l *loader) addRule(t table) {
 	if l.exceptionsOnly {
+		l.passedRules++
 		return
 	}
 	t.ruleID, t.name = t.str("rule_id"), t.str("name")
 	kind := t.str("type")
 	switch {
-	case kind == newTerms:
+	case kind == newTerms, l.opts.Queries && kind == queryType && (!t.has("language") || t.str("language") == kuery):
 		before := len(t.errs)
 		d := build(t)
 		d.sound = len(t.errs) == before
