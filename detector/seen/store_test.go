@@ -20,6 +20,10 @@ func TestMain(m *testing.M) {
 		crashChild()
 		return
 	}
+	if dir := os.Getenv(fileSizeEnv); dir != "" {
+		fileSizeChild(dir)
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 
