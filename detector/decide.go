@@ -1,6 +1,8 @@
 package detector
 
 import (
+	"bytes"
+
 	"fluent-bit-newterms/detector/alert"
 	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/seen"
@@ -179,6 +181,7 @@ func (e *Engine) admit(f *finding) *Alert {
 	}
 	e.counts.New.Add(1)
 	a, uuid := e.raise(f)
+	a.Num, a.Seq, a.Group, a.Terms = f.c.state.Num, f.out.Seq, f.out.Group, bytes.Clone(f.terms)
 	if key != "" {
 		gov.Suppress(key, f.groupedBy, uuid, f.t.at, f.now)
 	}
@@ -194,6 +197,15 @@ func (e *Engine) due(now int64, all bool) []*Alert {
 		}
 	}
 	return alerts
+}
+
+// giveUp forgets the tuple of an alert that the full outbox has given up: it
+// alerts again when it is next seen. The store calls it, under the lock.
+func (e *Engine) giveUp(a seen.OutboxEntry) {
+	e.givenUp[a.ID] = true
+	if l := e.live[a.Rule]; l != nil && a.Seq != 0 && l.state.Num == a.Num {
+		l.memory.Forget(a.Terms, a.Seq)
+	}
 }
 
 // handOver gives what has been decided to the store, and the alerts to their
@@ -212,10 +224,14 @@ func (e *Engine) handOver(alerts []*Alert) (ticket seen.Ticket) {
 	if e.batch.Empty() {
 		return seen.Ticket{}
 	}
+	clear(e.givenUp)
 	ticket = e.store.Enqueue(&e.batch)
 	first, _ := e.batch.AlertIDs()
 	for i, a := range alerts {
 		a.ID, a.ticket, a.stored = first+uint64(i), ticket, true
+		if e.givenUp[a.ID] {
+			continue
+		}
 		if a.held != nil && e.sharing.hold(a, *a.held) {
 			continue
 		}

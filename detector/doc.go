@@ -26,16 +26,17 @@
 //	 one lock   │ alert.Governor   learning, suppression, limits                       │
 //	            │ raise.go         the document of an alert                            │
 //	            └──────┬───────────────────────────────────────────────────────────────┘
-//	                   │  one transaction: tuples, counts, alerts (the outbox)
+//	                   │  one batch: tuples, counts, alerts (the outbox)
 //	            ┌──────▼──────┐        ┌─────────────┐       ┌──────────────────────────┐
 //	            │ seen.Store  │◀─ack──▶│ delivery    │──────▶│ sinks: forward, file,    │
-//	            │ bbolt file  │        │ Dispatcher  │       │ stdout; alerts input     │
+//	            │ journal     │        │ Dispatcher  │       │ stdout; alerts input     │
 //	            └─────────────┘        └─────────────┘       └──────────────────────────┘
 //
-// A chunk is OK when the transaction is on disk. A crash before it: the chunk
+// A chunk is OK when the batch is on disk. A crash before it: the chunk
 // comes again, and alerts, with the same uuids. A crash after it: the outbox
 // still has the alerts. A disk that fails or hangs stops nothing: what is owed
-// to it stays in memory and is written when it is back. With a shared store
+// to it stays in memory and is written when it is back, up to a bound; beyond it
+// chunks are answered with RETRY. With a shared store
 // (shared.go) tuples new to this node are asked about there, before the lock.
 //
 // A pass learns what a pipeline's events are like (lens.go), and is kept for the

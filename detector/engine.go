@@ -87,10 +87,11 @@ type Engine struct {
 
 	// mu guards the rules' memories and governors, and batch: what is decided
 	// about tuples. Nothing under it waits for disk or network.
-	mu    sync.Mutex
-	live  map[string]*liveRule // by rule_id; written under reload as well
-	batch seen.Batch
-	now   int64 // ms: the latest time of an event, where EventTime counts
+	mu      sync.Mutex
+	live    map[string]*liveRule // by rule_id; written under reload as well
+	batch   seen.Batch
+	givenUp map[uint64]bool // alerts of the batch that was handed over last
+	now     int64           // ms: the latest time of an event, where EventTime counts
 
 	sharing *sharing // nil without a shared store
 
@@ -112,6 +113,8 @@ func NewEngine(o EngineOptions, store *seen.Store) *Engine {
 		o.AlertTag = defaultAlertTag
 	}
 	e := &Engine{opts: o, store: store, live: make(map[string]*liveRule)}
+	e.givenUp = make(map[uint64]bool)
+	e.batch.GivenUp = e.giveUp
 	if o.Shared != nil {
 		e.sharing = newSharing(e)
 	}
