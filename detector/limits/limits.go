@@ -40,4 +40,13 @@ const (
 	// KeyParts bounds the parts of a dotted key in a TOML file: a.b.c has
 	// three. A key of more parts is an error.
 	KeyParts = 100
+// The shared store.
+const (
+	// StoreAnswerBytes bounds the answers to one pipeline of the shared store:
+	// what arrives, and 16 bytes per element that is announced. The longest
+	// that there is, to 512 questions, takes about 100 KiB. A server that goes
+	// over it is left: the node decides by itself.
+	StoreAnswerBytes = 8 << 20
+	// StoreAnswerDepth bounds the lists in lists of an answer.
+	StoreAnswerDepth = 8
 )

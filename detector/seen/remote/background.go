@@ -6,53 +6,75 @@ import (
 	"fluent-bit-newterms/detector/seen"
 )
 
-// run does what nobody waits for: probes, heartbeats, marks, and sending all
-// that is known.
+// background is the work that nobody waits for: probes, heartbeats, marks, and
+// sending all that is known.
+type background struct {
+	*Store
+	timer *time.Timer
+	lazy  time.Time // when marks that are not urgent go
+}
+
 func (s *Store) run() {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	lazy := time.Now().Add(lazyTime)
-	for {
-		select {
-		case <-s.quit.Done():
-			return
-		case <-s.wake:
-		case <-timer.C:
-		}
-		now := time.Now()
-		s.mu.Lock()
-		open, probeAt, beatAt := s.circuit.open, s.circuit.next, s.nextHB
-		urgent, waiting := s.urgent, len(s.marks) > 0
-		s.mu.Unlock()
-		switch {
-		case open && now.Before(probeAt):
-			timer.Reset(probeAt.Sub(now))
-			continue
-		case open || !now.Before(beatAt):
-			if s.probe() != nil {
-				timer.Reset(0)
-				continue
-			}
-			urgent = urgent || open
-		}
-		if waiting && (urgent || !now.Before(lazy)) {
-			if s.flush() != nil {
-				timer.Reset(0)
-				continue
-			}
-		}
-		if !now.Before(lazy) {
-			lazy = now.Add(lazyTime)
-		}
-		s.synchronise()
-		s.mu.Lock()
-		next := s.nextHB
-		if len(s.marks) > 0 && lazy.Before(next) {
-			next = lazy
-		}
-		s.mu.Unlock()
-		timer.Reset(max(time.Until(next), 0))
+	b := background{s, time.NewTimer(0), time.Now().Add(lazyTime)}
+	defer b.timer.Stop()
+	for b.wait() {
+		b.work()
 	}
+}
+
+// wait waits for something to do; false if the store closes.
+func (b *background) wait() bool {
+	select {
+	case <-b.quit.Done():
+		return false
+	case <-b.wake:
+	case <-b.timer.C:
+	}
+	return true
+}
+
+// work does what there is to do, and sets the timer. After a panic it goes on
+// at the next heartbeat.
+func (b *background) work() {
+	defer func() {
+		if v := recover(); v != nil {
+			b.opt.Panicked("the work for the shared store", v)
+			b.timer.Reset(heartbeat)
+		}
+	}()
+	now := time.Now()
+	b.mu.Lock()
+	open, probeAt, beatAt := b.circuit.open, b.circuit.next, b.nextHB
+	urgent, waiting := b.urgent, len(b.marks) > 0
+	b.mu.Unlock()
+	switch {
+	case open && now.Before(probeAt):
+		b.timer.Reset(probeAt.Sub(now))
+		return
+	case open || !now.Before(beatAt):
+		if b.probe() != nil {
+			b.timer.Reset(0)
+			return
+		}
+		urgent = urgent || open
+	}
+	if waiting && (urgent || !now.Before(b.lazy)) {
+		if b.flush() != nil {
+			b.timer.Reset(0)
+			return
+		}
+	}
+	if !now.Before(b.lazy) {
+		b.lazy = now.Add(lazyTime)
+	}
+	b.synchronise()
+	b.mu.Lock()
+	next := b.nextHB
+	if len(b.marks) > 0 && b.lazy.Before(next) {
+		next = b.lazy
+	}
+	b.mu.Unlock()
+	b.timer.Reset(max(time.Until(next), 0))
 }
 
 // probe is a heartbeat, and the way back when the server was away.

@@ -33,6 +33,7 @@ func (c *Config) client() (redis.UniversalClient, error) {
 			return nil, err
 		}
 	}
+	o.Dialer = c.dial(o.TLSConfig)
 	return redis.NewUniversalClient(o), nil
 }
 

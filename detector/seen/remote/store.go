@@ -24,6 +24,9 @@ type Options struct {
 	// Logf tells when the server goes away and when it is back. It must be
 	// safe for concurrent use.
 	Logf func(format string, args ...any)
+	// Panicked is told of a panic that was recovered, from the deferred
+	// function. The store then works as if the server had not answered.
+	Panicked func(task string, v any)
 }
 
 // Store is the shared memory. All its methods are safe for concurrent use.
@@ -95,6 +98,9 @@ func Open(c *Config, o Options) (*Store, error) {
 	if o.Logf == nil {
 		o.Logf = func(string, ...any) {}
 	}
+	if o.Panicked == nil {
+		o.Panicked = func(string, any) {}
+	}
 	var id [8]byte
 	rand.Read(id[:]) // never fails: it ends the process instead
 	s := &Store{
@@ -147,6 +153,8 @@ type Request struct {
 // those that nobody does. Answers are in the order of the requests; where the
 // server does not answer in time, they are Down. It takes a time-out for each
 // 512 requests, and two seconds in all, at most.
+//
+// Whatever goes wrong with the server or its client is Down, a panic included.
 func (s *Store) Claim(reqs []Request) []Answer {
 	answers := make([]Answer, len(reqs))
 	for i := range answers {
@@ -178,7 +186,12 @@ func (s *Store) up() bool {
 }
 
 // claim sends one pipeline.
-func (s *Store) claim(ctx context.Context, reqs []Request, answers []Answer) error {
+func (s *Store) claim(ctx context.Context, reqs []Request, answers []Answer) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = s.failed(s.panicked(v))
+		}
+	}()
 	calls := make([]call, len(reqs))
 	for i, r := range reqs {
 		f, l := clamp(r.First), clamp(r.Last)
@@ -217,6 +230,12 @@ func (s *Store) claim(ctx context.Context, reqs []Request, answers []Answer) err
 		answers[i] = a
 	}
 	return err
+}
+
+// panicked makes an error of a panic that was recovered.
+func (s *Store) panicked(v any) error {
+	s.opt.Panicked("a call of the shared store", v)
+	return fmt.Errorf("a bug, please report it: %v", v)
 }
 
 // clamp fits a time into the 48 bits that it has on the server.
@@ -286,6 +305,11 @@ func (c *call) queue(ctx context.Context, pipe redis.Pipeliner, whole bool) *red
 // what the server returned, nil for nothing, or an error of its own. Scripts that the server
 // does not have yet are sent whole in a second round.
 func (s *Store) send(ctx context.Context, calls []call) (epoch string, replies []any, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = s.panicked(v)
+		}
+	}()
 	replies = make([]any, len(calls))
 	todo := make([]int, len(calls))
 	for i := range todo {
