@@ -22,6 +22,8 @@ const (
 	defaultMaxTerms = 100_000
 	defaultLearn    = 24 * time.Hour
 	defaultAlertTag = "alert.newterms"
+
+	defaultIdleAfter = 15 * time.Minute
 )
 
 // property is one property of the output plugin: its name and how its text is
@@ -71,6 +73,15 @@ var properties = slices.Concat([]property{
 		}
 		return nil
 	}},
+	{"idle_after", func(c *Config, s string) (err error) {
+		if s == "0" {
+			s = "off"
+		}
+		if c.IdleAfter, err = rule.ParseLearn(s); err == nil && c.IdleAfter != 0 && c.IdleAfter < time.Second {
+			err = fmt.Errorf("%q is too short; at least 1s, or off", s)
+		}
+		return
+	}},
 	{"emit", func(c *Config, s string) error {
 		switch strings.ToLower(s) {
 		case "alerts":
@@ -108,6 +119,7 @@ type Config struct {
 	MaxAlerts  int            // alerts an interval and rule, 0: as the rule says
 	Interval   time.Duration  // 0: as the rule says
 	Exceptions []string       // files, folders, globs
+	IdleAfter  time.Duration  // without an event for so long is a warning, 0: never
 	Matched    bool           // emit: every matching record, not only alerts
 	AlertTag   string
 	alertTagIs bool // it was given
@@ -127,6 +139,7 @@ func ParseConfig(g Getter) (*Config, error) {
 		MaxTerms:  defaultMaxTerms,
 		Learn:     defaultLearn,
 		AlertTag:  defaultAlertTag,
+		IdleAfter: defaultIdleAfter,
 	}
 	var given []string
 	for _, p := range properties {

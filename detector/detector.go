@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -29,10 +27,12 @@ type Detector struct {
 	engine     *Engine
 	shared     *remote.Store // nil if the memory is this node's own
 	dispatcher *delivery.Dispatcher
+	joined     time.Time
 	output     *delivery.Output // how the registry knows it
 	log        *telemetry.RateLimited
 	metrics    *instanceMetrics
 
+	idle    *idle
 	files   *watch
 	reloads reloadCounts
 	lost    uint64 // matching records dropped, as far as logged
@@ -53,13 +53,14 @@ func Open(reg *Registry, g Getter, host Host, where Where) (*Detector, error) {
 	// What the files are is taken down before they are read, so that a change
 	// in between is seen.
 	files := newWatch(config.Rules, config.Exceptions)
-	set, err := config.loadRules()
+	set, notes, err := config.loadRules()
 	if err != nil {
 		return nil, err
 	}
 	d := &Detector{registry: reg, config: config, host: host, where: where, files: files, stop: make(chan struct{})}
 	d.log = telemetry.NewRateLimited(host)
-	d.logWarnings(set)
+	d.logLoaded(set, notes)
+	d.logInsecure()
 	if err := d.reserve(set.Rules); err != nil {
 		return nil, err
 	}
@@ -98,66 +99,9 @@ func (d *Detector) release() { d.registry.ReleaseState(d.reserved) }
 // join makes the detector known to the registry. Inputs may have come or gone
 // while it started.
 func (d *Detector) join(rules []*rule.Rule) error {
-	d.output = &delivery.Output{Dispatcher: d.dispatcher, CheckTag: d.checkTag}
+	d.output = &delivery.Output{Dispatcher: d.dispatcher, CheckTag: d.checkTag, Feeds: d.feeds}
+	d.joined = time.Now()
 	return d.registry.Join(d.output, func(inputs []*Input) error { return d.checkRoutes(rules, inputs) })
-}
-
-// logWarnings logs what is to be said of rules that were loaded.
-func (d *Detector) logWarnings(set *rule.Set) {
-	for _, w := range set.Warnings {
-		d.host.Log(LevelWarn, w.Error())
-	}
-	if s := set.SkippedSummary(); s != "" {
-		d.host.Log(LevelInfo, s)
-	}
-}
-
-// loadRules loads the rules that the configuration names. An error is a list
-// of everything that is wrong with them.
-func (c *Config) loadRules() (*rule.Set, error) {
-	o := rule.Options{Exceptions: c.Exceptions}
-	var warnings []rule.Problem
-	if c.HasInline() {
-		r, err := rule.Inline(c.Inline)
-		if err != nil {
-			return nil, err
-		}
-		o.Inline = []*rule.Rule{r}
-		warnings = rule.InlineWarnings(r)
-	}
-	set, err := rule.Load(c.Rules, o)
-	if err != nil {
-		return nil, byProperty(err)
-	}
-	set.Warnings = append(set.Warnings, warnings...)
-	set.Rules = slices.DeleteFunc(set.Rules, func(r *rule.Rule) bool { return !r.Enabled })
-	if len(set.Rules) == 0 {
-		return nil, fmt.Errorf("property rules: %s holds no new_terms rule that is enabled", strings.Join(c.Rules, ", "))
-	}
-	return set, nil
-}
-
-// byProperty says which property the files are named in that have problems.
-func byProperty(err error) error {
-	var all, inRules, inExceptions rule.Problems
-	if !errors.As(err, &all) {
-		return err
-	}
-	for _, p := range all {
-		if p.InExceptions {
-			inExceptions = append(inExceptions, p)
-		} else {
-			inRules = append(inRules, p)
-		}
-	}
-	var errs []error
-	if len(inRules) > 0 {
-		errs = append(errs, fmt.Errorf("property rules: %w", inRules))
-	}
-	if len(inExceptions) > 0 {
-		errs = append(errs, fmt.Errorf("property exceptions: %w", inExceptions))
-	}
-	return errors.Join(errs...)
 }
 
 // start opens the state, the sinks and the engine.
@@ -226,6 +170,7 @@ func (d *Detector) start(rules []*rule.Rule) (err error) {
 	if err != nil {
 		return err
 	}
+	d.idle = newIdle(d.host, c.IdleAfter)
 	d.metrics = newMetrics(d)
 	d.host.Log(LevelInfo, fmt.Sprintf("%s; %s known; %s to deliver; state in %s; started in %s",
 		count(len(rules), "rule"), count(d.engine.Known(), "tuple"), count(owed, "alert"), c.StatePath, time.Since(began).Round(time.Millisecond)))
@@ -263,7 +208,7 @@ func (c *Config) openSinks() (sinks []sink.Sink, err error) {
 	if c.Forward.on() {
 		f, err := sink.NewForward(c.Forward.ForwardOptions)
 		if err != nil {
-			return sinks, fmt.Errorf("property alert_forward: %w", err)
+			return sinks, fmt.Errorf("property %s: %w", forwardProperty(err), err)
 		}
 		sinks = append(sinks, f)
 	}
@@ -343,6 +288,8 @@ func (d *Detector) tick() {
 		}
 		d.dispatcher.Acknowledge()
 		d.logDropped()
+		d.idle.look(d.engine.Counts().Events.Load())
+		d.logUnfed()
 		d.metrics.update()
 		d.log.Flush(false)
 	})

@@ -85,3 +85,16 @@ func (f *forwardConfig) settle(given []string) error {
 	}
 	return nil
 }
+
+// forwardProperty names the property that an error of sink.NewForward is about.
+func forwardProperty(err error) string {
+	switch {
+	case errors.Is(err, sink.ErrCAFile):
+		return "alert_forward_tls_ca_file"
+	case errors.Is(err, sink.ErrCertFile):
+		return "alert_forward_tls_crt_file"
+	case errors.Is(err, sink.ErrKeyFile):
+		return "alert_forward_tls_key_file"
+	}
+	return "alert_forward"
+}

@@ -51,6 +51,7 @@ func newMetrics(d *Detector) *instanceMetrics {
 	t.Gauge("state_owed_tuples", "Combinations that are in memory and not yet on disk.", func() float64 { return float64(d.store.Stats().OwedTuples) })
 	t.Gauge("goroutines", "Goroutines of the plugin, all its instances together.", func() float64 { return float64(runtime.NumGoroutine()) })
 	t.Gauge("memory_bytes", "Memory that the plugin's Go runtime holds, all its instances together.", runtimeMemory)
+	t.Gauge("last_event_timestamp_seconds", "When the last event arrived, in seconds since the epoch; the start before there is one.", d.idle.last)
 	t.Gauge("rules", "Rules that run.", func() float64 { return float64(len(d.engine.Rules())) })
 	d.shareMetrics(t.Totals)
 	if m != nil {

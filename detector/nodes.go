@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"fluent-bit-newterms/detector/seen"
 	"fluent-bit-newterms/detector/seen/remote"
@@ -35,6 +36,8 @@ func (d *Detector) openShared() error {
 	d.shared, err = remote.Open(d.config.Shared, remote.Options{
 		Known: d.known,
 		Logf:  func(format string, args ...any) { d.host.Log(LevelWarn, fmt.Sprintf(format, args...)) },
+
+		Panicked: d.log.Panicked,
 	})
 	if err != nil {
 		return fmt.Errorf("property state_store: %w", err)
@@ -51,10 +54,19 @@ func (d *Detector) startShared() {
 	d.shared.Start()
 	d.engine.sharing.baselines()
 	d.workers.Go(func() {
-		defer d.log.Recover("the shared store")
-		d.engine.sharing.run(d.stop)
+		for !d.runSharing() {
+			time.Sleep(time.Second)
+		}
 	})
 	d.host.Log(LevelInfo, fmt.Sprintf("memory shared with other nodes in %s", d.shared))
+}
+
+// runSharing works with the shared store until the detector closes. After a
+// panic there is more to do.
+func (d *Detector) runSharing() (ended bool) {
+	defer d.log.Recover("the work with the shared store")
+	d.engine.sharing.run(d.stop)
+	return true
 }
 
 // closeShared lets go of the shared store.

@@ -2,9 +2,11 @@ package detector
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 	"sync/atomic"
 	"time"
+
+	"fluent-bit-newterms/detector/rule"
 )
 
 // pollEvery is how often the files of rules and exceptions are looked at. A
@@ -41,7 +43,7 @@ func (d *Detector) look() {
 // takeUp makes the rules in the files those that run, or leaves everything as
 // it is.
 func (d *Detector) takeUp() (notes []string, err error) {
-	set, err := d.config.loadRules()
+	set, loaded, err := d.config.loadRules()
 	if err != nil {
 		return nil, err
 	}
@@ -49,26 +51,27 @@ func (d *Detector) takeUp() (notes []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	before := make(map[string]bool)
-	for _, r := range d.engine.Rules() {
-		before[r.ID] = true
-	}
+	before := d.engine.Rules()
 	if notes, err = d.engine.SetRules(set.Rules); err != nil {
 		return nil, err
 	}
-	d.logWarnings(set)
-	var fresh []string
-	for _, r := range set.Rules {
-		if !before[r.ID] {
-			fresh = append(fresh, r.Name)
-		}
-		delete(before, r.ID)
-	}
+	d.logLoaded(set, loaded)
+	fresh, gone := without(set.Rules, before), without(before, set.Rules)
 	if len(fresh) > 0 {
-		notes = append(notes, fmt.Sprintf("%s new: %s", count(len(fresh), "rule"), strings.Join(fresh, ", ")))
+		notes = append(notes, fmt.Sprintf("%s new: %s", count(len(fresh), "rule"), listed(fresh)))
 	}
-	if len(before) > 0 {
-		notes = append(notes, fmt.Sprintf("%s gone; what they know stays in the state", count(len(before), "rule")))
+	if len(gone) > 0 {
+		notes = append(notes, fmt.Sprintf("%s gone: %s; what they know stays in the state", count(len(gone), "rule"), listed(gone)))
 	}
 	return notes, nil
+}
+
+// without returns the names of those rules that are not among others.
+func without(rules, others []*rule.Rule) (names []string) {
+	for _, r := range rules {
+		if !slices.ContainsFunc(others, func(o *rule.Rule) bool { return o.ID == r.ID }) {
+			names = append(names, r.Name)
+		}
+	}
+	return names
 }

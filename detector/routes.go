@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"time"
 
 	"fluent-bit-newterms/detector/rule"
 )
@@ -64,4 +65,35 @@ func (d *Detector) takesTag(tag string) bool {
 	}
 	re, err := regexp.Compile(d.where.Match)
 	return err == nil && re.MatchString(tag)
+}
+
+// feeds tells whether an input takes alerts of some rule that runs.
+func (d *Detector) feeds(in *Input) bool {
+	return slices.ContainsFunc(d.engine.Rules(), func(r *rule.Rule) bool {
+		return in.TakesRule(r.ID, r.Name, mostRank(r))
+	})
+}
+
+// mostRank returns the rank of the highest severity that an alert of a rule can
+// have.
+func mostRank(r *rule.Rule) uint8 {
+	most := rule.SeverityRank(r.Severity)
+	for _, m := range r.SeverityMapping {
+		most = max(most, rule.SeverityRank(m.Severity))
+	}
+	return most
+}
+
+// unfedAfter is how long an input may be without a rule before that is said:
+// Fluent Bit starts its outputs one after the other.
+const unfedAfter = 5 * time.Second
+
+// logUnfed warns, once, of inputs that take the alerts of no rule.
+func (d *Detector) logUnfed() {
+	if time.Since(d.joined) < unfedAfter {
+		return
+	}
+	for _, in := range d.registry.Unfed() {
+		d.host.Log(LevelWarn, fmt.Sprintf("the newterms_alerts input with the Tag %q gets nothing: its rules and min_severity fit no rule that runs; write rules as ids or names of rules, with * for any text", in.Tag()))
+	}
 }

@@ -37,6 +37,8 @@ type Input struct {
 	rules    *regexp.Regexp // of rule_id or name; nil: every rule
 	least    uint8          // rank of severity
 
+	unfed bool // Unfed has returned it; guarded by the registry's lock
+
 	buf  []byte
 	sent []collected // what the last Collect returned
 

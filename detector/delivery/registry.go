@@ -24,6 +24,8 @@ type Output struct {
 	// CheckTag returns an error if the output's own Match takes the tag, so
 	// that alerts would raise alerts.
 	CheckTag func(tag string) error
+	// Feeds tells whether the input takes alerts of one of the output's rules.
+	Feeds func(in *Input) bool
 }
 
 // Check calls check with the inputs that there are, and returns its error. No
@@ -82,6 +84,19 @@ func (r *Registry) IsInputTag(tag string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return tag != "" && slices.ContainsFunc(r.inputs, func(in *Input) bool { return in.tag == tag })
+}
+
+// Unfed returns the inputs that no output feeds, each once.
+func (r *Registry) Unfed() (list []*Input) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, in := range r.inputs {
+		if !in.unfed && !slices.ContainsFunc(r.outputs, func(o *Output) bool { return o.Feeds(in) }) {
+			in.unfed = true
+			list = append(list, in)
+		}
+	}
+	return list
 }
 
 // dispatchers returns those of all outputs.

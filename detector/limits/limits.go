@@ -40,6 +40,8 @@ const (
 	// KeyParts bounds the parts of a dotted key in a TOML file: a.b.c has
 	// three. A key of more parts is an error.
 	KeyParts = 100
+)
+
 // The shared store.
 const (
 	// StoreAnswerBytes bounds the answers to one pipeline of the shared store:

@@ -3,6 +3,7 @@ package sink
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -184,10 +185,23 @@ func (s *session) encrypt(ctx context.Context, o *ForwardOptions) error {
 	}
 	conn := tls.Client(s.raw, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
-		return fmt.Errorf("TLS: %w", err)
+		return fmt.Errorf("TLS: %w%s", err, tlsHint(err))
 	}
 	s.conn = conn
 	return nil
+}
+
+// tlsHint says what to do about a certificate that is refused.
+func tlsHint(err error) string {
+	var authority x509.UnknownAuthorityError
+	var name x509.HostnameError
+	switch {
+	case errors.As(err, &authority):
+		return "; set alert_forward_tls_ca_file to the certificate of the authority that has signed the server's"
+	case errors.As(err, &name):
+		return "; set alert_forward_tls_vhost to a name that is in the server's certificate"
+	}
+	return ""
 }
 
 // Close implements Sink.

@@ -134,6 +134,13 @@ func (a ForwardAddress) Local() bool {
 	return a.Unix() || strings.EqualFold(a.host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
+// What is wrong with TLS, for callers that know the names of the options.
+var (
+	ErrCAFile   = errors.New("the certificates of the authorities")
+	ErrCertFile = errors.New("the client's certificate")
+	ErrKeyFile  = errors.New("the client's key")
+)
+
 // tlsConfig reads the certificates. It is called for each connection, so that
 // renewed ones are taken up without a restart.
 func (o *ForwardOptions) tlsConfig() (*tls.Config, error) {
@@ -144,11 +151,11 @@ func (o *ForwardOptions) tlsConfig() (*tls.Config, error) {
 	if o.CAFile != "" {
 		text, err := os.ReadFile(o.CAFile)
 		if err != nil {
-			return nil, fmt.Errorf("the certificates of the authorities cannot be read: %w", err)
+			return nil, fmt.Errorf("%w cannot be read: %w", ErrCAFile, err)
 		}
 		c.RootCAs = x509.NewCertPool()
 		if !c.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("%s holds no certificate in PEM form", o.CAFile)
+			return nil, fmt.Errorf("%w: %s holds no certificate in PEM form", ErrCAFile, o.CAFile)
 		}
 	}
 	if o.CertFile == "" {
@@ -156,18 +163,18 @@ func (o *ForwardOptions) tlsConfig() (*tls.Config, error) {
 	}
 	cert, err := os.ReadFile(o.CertFile)
 	if err != nil {
-		return nil, fmt.Errorf("the client's certificate cannot be read: %w", err)
+		return nil, fmt.Errorf("%w cannot be read: %w", ErrCertFile, err)
 	}
 	key, err := os.ReadFile(o.KeyFile)
 	if err != nil {
-		return nil, fmt.Errorf("the client's key cannot be read: %w", err)
+		return nil, fmt.Errorf("%w cannot be read: %w", ErrKeyFile, err)
 	}
 	if encrypted(key) {
-		return nil, fmt.Errorf("the key in %s is encrypted, and there is no way to give its password; write it without one (openssl pkey) and let only the user that runs Fluent Bit read it", o.KeyFile)
+		return nil, fmt.Errorf("%w in %s is encrypted, and there is no way to give its password; write it without one (openssl pkey) and let only the user that runs Fluent Bit read it", ErrKeyFile, o.KeyFile)
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return nil, fmt.Errorf("%s and %s are not a certificate and its key: %w", o.CertFile, o.KeyFile, err)
+		return nil, fmt.Errorf("%w: %s and %s are not a certificate and its key: %w", ErrCertFile, o.CertFile, o.KeyFile, err)
 	}
 	c.Certificates = []tls.Certificate{pair}
 	return c, nil

@@ -192,6 +192,9 @@ func (c *Config) readPath(path string) error {
 	return nil
 }
 
+// SkipsVerify tells whether any certificate of the server will do.
+func (c *Config) SkipsVerify() bool { return c.tls && c.skipVerify }
+
 // parameter is one of a URL's parameters.
 type parameter struct {
 	name string
