@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"fluent-bit-newterms/detector/alert"
+	"fluent-bit-newterms/detector/engine"
 	"fluent-bit-newterms/detector/mapping"
 	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/seen"
@@ -19,9 +20,7 @@ const DefaultStatePath = "/var/lib/newterms"
 
 // Defaults of properties.
 const (
-	defaultMaxTerms = 100_000
-	defaultLearn    = 24 * time.Hour
-	defaultAlertTag = "alert.newterms"
+	defaultLearn = 24 * time.Hour
 
 	defaultIdleAfter = 15 * time.Minute
 )
@@ -136,9 +135,9 @@ type Config struct {
 func ParseConfig(g Getter) (*Config, error) {
 	c := &Config{
 		StatePath: DefaultStatePath,
-		MaxTerms:  defaultMaxTerms,
+		MaxTerms:  engine.DefaultMaxTerms,
 		Learn:     defaultLearn,
-		AlertTag:  defaultAlertTag,
+		AlertTag:  engine.DefaultAlertTag,
 		IdleAfter: defaultIdleAfter,
 	}
 	var given []string

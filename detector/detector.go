@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fluent-bit-newterms/detector/delivery"
+	"fluent-bit-newterms/detector/engine"
 	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/seen"
 	"fluent-bit-newterms/detector/seen/remote"
@@ -24,7 +25,7 @@ type Detector struct {
 	host       Host
 	where      Where
 	store      *seen.Store
-	engine     *Engine
+	engine     *engine.Engine
 	shared     *remote.Store // nil if the memory is this node's own
 	dispatcher *delivery.Dispatcher
 	joined     time.Time
@@ -145,10 +146,10 @@ func (d *Detector) start(rules []*rule.Rule) (err error) {
 			d.closeShared()
 		}
 	}()
-	d.engine = NewEngine(EngineOptions{
+	d.engine = engine.New(engine.Options{
 		Mapping: c.Mapping, MaxTerms: c.MaxTerms, Learn: c.Learn, MaxAlerts: c.MaxAlerts, Interval: c.Interval,
 		Matched: c.Matched, Instance: d.where.name(), AlertTag: c.AlertTag,
-		Alert: d.dispatch, Shared: d.shared,
+		Alert: func(a *engine.Alert) { d.dispatch(a, time.Time{}) }, Shared: d.shared,
 		Skip: func(index int, err error) { d.log.Warnf("record %d of a chunk is passed over: %v", index, err) },
 	}, store)
 	notes, err := d.engine.SetRules(rules)
@@ -161,9 +162,9 @@ func (d *Detector) start(rules []*rule.Rule) (err error) {
 	owed := 0
 	err = store.Outbox(func(e seen.OutboxEntry) error {
 		owed++
-		a := &Alert{OutboxEntry: e, RuleName: d.engine.ruleName(e.Rule)}
-		if d.shared == nil || !d.engine.sharing.holdAgain(a) {
-			d.dispatch(a)
+		a := &engine.Alert{OutboxEntry: e, RuleName: d.engine.RuleName(e.Rule)}
+		if d.shared == nil || !d.engine.Peers().HoldAgain(a) {
+			d.dispatch(a, time.UnixMilli(a.Time)) // of an earlier process: at the latest since then
 		}
 		return nil
 	})
@@ -255,13 +256,10 @@ func (d *Detector) alertsTag(tag string) bool {
 	return d.where.Match == "" && d.registry.IsInputTag(tag)
 }
 
-// dispatch sends an alert of the engine's on its way.
-func (d *Detector) dispatch(a *Alert) {
-	it := &delivery.Item{OutboxEntry: a.OutboxEntry, RuleName: a.RuleName, Matched: a.Matched, Ticket: a.ticket}
-	if !a.stored && !a.Matched {
-		it.Since = time.UnixMilli(a.Time) // of an earlier process: at the latest since then
-	}
-	d.dispatcher.Add(it)
+// dispatch sends an alert of the engine's on its way. It has waited since a time,
+// the zero Time for now.
+func (d *Detector) dispatch(a *engine.Alert, since time.Time) {
+	d.dispatcher.Add(&delivery.Item{OutboxEntry: a.OutboxEntry, RuleName: a.RuleName, Matched: a.Matched, Ticket: a.Ticket, Since: since})
 }
 
 // every calls fn again and again until the detector closes.
@@ -341,7 +339,7 @@ func (d *Detector) Close() error {
 	d.log.Flush(true)
 	defer d.release()
 	d.closeShared()
-	if err := d.engine.Settle(); err != nil {
+	if err := d.engine.FlushLastSeen(); err != nil {
 		d.host.Log(LevelWarn, fmt.Sprintf("the last sightings are not all on disk, so combinations stay known a little longer than their window: %v", err))
 	}
 	if err := d.store.Close(); err != nil {

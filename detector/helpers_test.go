@@ -10,58 +10,7 @@ import (
 	"time"
 
 	"github.com/tinylib/msgp/msgp"
-
-	"fluent-bit-newterms/detector/rule"
-	"fluent-bit-newterms/detector/seen"
 )
-
-// newTestEngine returns an engine that counts by the events' own times, unless
-// the options say otherwise with a Clock.
-func newTestEngine(t testing.TB, o EngineOptions, rules []*rule.Rule, store *seen.Store) *Engine {
-	t.Helper()
-	if o.Clock == nil {
-		o.EventTime = true
-		o.TimeFields = []string{"kubernetes.audit.requestReceivedTimestamp", "@timestamp"}
-	}
-	e := NewEngine(o, store)
-	if _, err := e.SetRules(rules); err != nil {
-		t.Fatal(err)
-	}
-	return e
-}
-
-// feed runs lines through an engine, size at a time. first is the place of the
-// first line.
-func feed(t testing.TB, e *Engine, lines [][]byte, first, size int) {
-	t.Helper()
-	for from := 0; from < len(lines); from += size {
-		b := e.NewBatch()
-		for i := from; i < min(from+size, len(lines)); i++ {
-			if err := b.Line(lines[i], 0, first+i); err != nil {
-				t.Fatalf("line %d: %v", first+i+1, err)
-			}
-		}
-		if err := b.End("test"); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// inlineRule is a rule on user.name for events of the dataset app.
-func inlineRule(t testing.TB, edit func(r *rule.Rule)) *rule.Rule {
-	t.Helper()
-	r, err := rule.Inline(rule.InlineConfig{
-		RuleID: "test", RuleName: "New user", Query: "event.dataset: app",
-		NewTermsFields: "user.name", HistoryWindow: "7d",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if edit != nil {
-		edit(r)
-	}
-	return r
-}
 
 // chunkOf makes a Fluent Bit chunk of events of the dataset app, one for each
 // user, a second apart.

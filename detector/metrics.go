@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"fluent-bit-newterms/detector/engine"
 	"fluent-bit-newterms/detector/telemetry"
 )
 
@@ -13,7 +14,7 @@ import (
 // sum as well: a query adds it up.
 type instanceMetrics struct {
 	*telemetry.Totals
-	engine *Engine
+	engine *engine.Engine
 	rules  *telemetry.RuleTotals // nil on a host without metrics
 }
 
@@ -71,16 +72,16 @@ func (t *instanceMetrics) update() {
 // ruleTotals are the counters of each rule.
 var ruleTotals = []struct {
 	telemetry.RuleCounter
-	total func(c *RuleCounts) *atomic.Uint64
+	total func(c *engine.RuleCounts) *atomic.Uint64
 }{
-	{telemetry.RuleCounter{Name: "matches_total", Help: "Events that matched a rule."}, func(c *RuleCounts) *atomic.Uint64 { return &c.Matches }},
-	{telemetry.RuleCounter{Name: "alerts_total", Help: "Alerts sent."}, func(c *RuleCounts) *atomic.Uint64 { return &c.Alerts }},
-	{telemetry.RuleCounter{Name: "summaries_total", Help: "Summaries sent."}, func(c *RuleCounts) *atomic.Uint64 { return &c.Summaries }},
-	{telemetry.RuleCounter{Name: "learned_tuples_total", Help: "New combinations that a learning rule recorded."}, func(c *RuleCounts) *atomic.Uint64 { return &c.Learned }},
-	{telemetry.RuleCounter{Name: "held_tuples_total", Help: "New combinations over a rule's limit of alerts, listed in summaries."}, func(c *RuleCounts) *atomic.Uint64 { return &c.Held }},
-	{telemetry.RuleCounter{Name: "suppressed_alerts_total", Help: "Alerts counted with the first of their group."}, func(c *RuleCounts) *atomic.Uint64 { return &c.Suppressed }},
-	{telemetry.RuleCounter{Name: "evicted_tuples_total", Help: "Combinations forgotten to make room."}, func(c *RuleCounts) *atomic.Uint64 { return &c.Evicted }},
-	{telemetry.RuleCounter{Name: "evicted_inside_window_total", Help: "Combinations forgotten to make room while they were still known."}, func(c *RuleCounts) *atomic.Uint64 { return &c.EvictedInsideWin }},
+	{telemetry.RuleCounter{Name: "matches_total", Help: "Events that matched a rule."}, func(c *engine.RuleCounts) *atomic.Uint64 { return &c.Matches }},
+	{telemetry.RuleCounter{Name: "alerts_total", Help: "Alerts sent."}, func(c *engine.RuleCounts) *atomic.Uint64 { return &c.Alerts }},
+	{telemetry.RuleCounter{Name: "summaries_total", Help: "Summaries sent."}, func(c *engine.RuleCounts) *atomic.Uint64 { return &c.Summaries }},
+	{telemetry.RuleCounter{Name: "learned_tuples_total", Help: "New combinations that a learning rule recorded."}, func(c *engine.RuleCounts) *atomic.Uint64 { return &c.Learned }},
+	{telemetry.RuleCounter{Name: "held_tuples_total", Help: "New combinations over a rule's limit of alerts, listed in summaries."}, func(c *engine.RuleCounts) *atomic.Uint64 { return &c.Held }},
+	{telemetry.RuleCounter{Name: "suppressed_alerts_total", Help: "Alerts counted with the first of their group."}, func(c *engine.RuleCounts) *atomic.Uint64 { return &c.Suppressed }},
+	{telemetry.RuleCounter{Name: "evicted_tuples_total", Help: "Combinations forgotten to make room."}, func(c *engine.RuleCounts) *atomic.Uint64 { return &c.Evicted }},
+	{telemetry.RuleCounter{Name: "evicted_inside_window_total", Help: "Combinations forgotten to make room while they were still known."}, func(c *engine.RuleCounts) *atomic.Uint64 { return &c.EvictedInsideWin }},
 }
 
 func ruleCounters() (list []telemetry.RuleCounter) {
@@ -91,11 +92,11 @@ func ruleCounters() (list []telemetry.RuleCounter) {
 }
 
 // ruleStatuses says how the rules of an engine are doing.
-func ruleStatuses(e *Engine) (list []telemetry.RuleStatus) {
-	for _, s := range e.ruleStatuses() {
-		status := telemetry.RuleStatus{Key: s.live, ID: s.id, Name: s.name, Known: s.known, Learning: s.learning}
+func ruleStatuses(e *engine.Engine) (list []telemetry.RuleStatus) {
+	for _, s := range e.RuleStatuses() {
+		status := telemetry.RuleStatus{Key: s.Counts, ID: s.ID, Name: s.Name, Known: s.Known, Learning: s.Learning}
 		for _, t := range ruleTotals {
-			status.Totals = append(status.Totals, t.total(&s.live.counts).Load())
+			status.Totals = append(status.Totals, t.total(s.Counts).Load())
 		}
 		list = append(list, status)
 	}

@@ -52,7 +52,7 @@ func (d *Detector) startShared() {
 		return
 	}
 	d.shared.Start()
-	d.engine.sharing.baselines()
+	d.engine.Peers().CompareLearning()
 	d.workers.Go(func() {
 		for !d.runSharing() {
 			time.Sleep(time.Second)
@@ -65,7 +65,7 @@ func (d *Detector) startShared() {
 // panic there is more to do.
 func (d *Detector) runSharing() (ended bool) {
 	defer d.log.Recover("the work with the shared store")
-	d.engine.sharing.run(d.stop)
+	d.engine.Peers().Run(d.stop)
 	return true
 }
 
@@ -85,39 +85,7 @@ func (d *Detector) known(yield func(r *remote.Rule, terms []byte, s seen.Sightin
 		return err
 	}
 	defer snap.Close()
-	fingerprints := make(map[string]string) // of the rules on disk
-	for _, r := range snap.Rules() {
-		fingerprints[r.ID] = r.Fingerprint
-	}
-	for _, c := range d.engine.set.Load().rules {
-		if fingerprints[c.rule.ID] != c.shared.Fingerprint {
-			continue // it is about to be written, and is empty
-		}
-		var tuples []seen.Tuple
-		newest := int64(0)
-		err := snap.Tuples(c.rule.ID, func(t seen.Tuple) error {
-			newest = max(newest, t.Last)
-			tuples = append(tuples, t)
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		holding := d.engine.sharing.holding() // after the disk was read
-		for i := range tuples {
-			t := &tuples[i]
-			if len(holding) > 0 && holding[c.shared.Key(t.Raw)] {
-				continue
-			}
-			if c.window > 0 && newest-t.Last > c.window {
-				continue
-			}
-			if !yield(c.shared, t.Raw, t.Sighting) {
-				return nil
-			}
-		}
-	}
-	return nil
+	return d.engine.Peers().Known(snap, yield)
 }
 
 // shareMetrics registers the metrics of the shared store.
@@ -141,5 +109,5 @@ func (d *Detector) shareMetrics(t *telemetry.Totals) {
 		return 0
 	})
 	t.Gauge("store_queued_tuples", "Tuples that wait to be marked in the shared store.", func() float64 { return float64(s.Stats().Queued) })
-	t.Gauge("held_alerts", "Alerts held back for the claim of another node.", func() float64 { return float64(d.engine.sharing.waiting()) })
+	t.Gauge("held_alerts", "Alerts held back for the claim of another node.", func() float64 { return float64(d.engine.Peers().Held()) })
 }

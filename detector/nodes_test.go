@@ -241,7 +241,7 @@ func settled(t *testing.T, nodes []*node) {
 	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		busy := 0
 		for _, n := range nodes {
-			busy += n.d.engine.sharing.waiting() + n.d.dispatcher.Depth() + n.d.shared.Stats().Queued
+			busy += n.d.engine.Peers().Held() + n.d.dispatcher.Depth() + n.d.shared.Stats().Queued
 		}
 		if busy == 0 {
 			return
@@ -284,9 +284,9 @@ func TestNodesClaimsOfTheDead(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for _, c := range nodes[0].d.engine.set.Load().rules {
-			if c.rule.ID == id {
-				r := dead.NewRule(id, c.rule.Fingerprint(), c.rule.Window)
+		for _, c := range nodes[0].d.engine.Rules() {
+			if c.ID == id {
+				r := dead.NewRule(id, c.Fingerprint(), c.Window)
 				reqs = append(reqs, remote.Request{Rule: r, Key: r.Key(terms), Sighting: seen.Sighting{First: 1, Last: 1, Count: 1}})
 			}
 		}
@@ -305,13 +305,13 @@ func TestNodesClaimsOfTheDead(t *testing.T) {
 	wg.Wait()
 	held := 0
 	for _, n := range nodes {
-		held += n.d.engine.sharing.waiting()
+		held += n.d.engine.Peers().Held()
 	}
 	t.Logf("%d alerts held back", held)
-	before := nodes[0].d.engine.sharing.waiting()
+	before := nodes[0].d.engine.Peers().Held()
 	nodes[0].close()
 	nodes[0].open()
-	t.Logf("%d of them by the first node before its restart, %d after it", before, nodes[0].d.engine.sharing.waiting())
+	t.Logf("%d of them by the first node before its restart, %d after it", before, nodes[0].d.engine.Peers().Held())
 	settled(t, nodes)
 	for _, n := range nodes {
 		n.close()
@@ -440,7 +440,7 @@ func TestNodesLearnTogether(t *testing.T) {
 	}{
 		{"by time", "2s", func(*Detector) { time.Sleep(2 * time.Second) }},
 		{"baseline", "24h", func(d *Detector) {
-			if err := d.engine.Baseline(); err != nil {
+			if err := d.engine.EndLearning(); err != nil {
 				t.Error(err)
 			}
 		}},

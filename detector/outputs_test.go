@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"fluent-bit-newterms/detector/engine"
 	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/seen"
 )
@@ -65,9 +66,14 @@ func TestInput(t *testing.T) {
 		t.Error("it comes again")
 	}
 	// The alert is a record that an engine can read.
-	e := newTestEngine(t, EngineOptions{Clock: time.Now}, []*rule.Rule{inlineRule(t, func(r *rule.Rule) {
-		r.Filter = exceptionsOf(t, `kibana.alert.rule.rule_id: reloaded`)[0].Node
-	})}, seen.OpenMemory(seen.Options{}))
+	r, err := rule.Inline(rule.InlineConfig{Query: "kibana.alert.rule.rule_id: reloaded", NewTermsFields: "user.name", HistoryWindow: "7d"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := engine.New(engine.Options{}, seen.OpenMemory(seen.Options{}))
+	if _, err := e.SetRules([]*rule.Rule{r}); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := e.Chunk("alerts", records); err != nil || e.Counts().Matched.Load() != 1 {
 		t.Errorf("%v, %d matches", err, e.Counts().Matched.Load())
 	}

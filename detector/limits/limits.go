@@ -52,3 +52,20 @@ const (
 	// StoreAnswerDepth bounds the lists in lists of an answer.
 	StoreAnswerDepth = 8
 )
+
+// The combinations of terms that events yield. A combination is the values of a
+// rule's new_terms fields in one event; where a field holds an array, each of its
+// values gives one.
+const (
+	// CombinationsPerEvent is how many combinations one event may yield for
+	// one rule. The rest is counted, and the alert says how many.
+	CombinationsPerEvent = 100_000
+	// FlushCombinations is how many combinations a flush makes of arrays before
+	// each further event is held to FewCombinations: else a chunk of 2 MB of
+	// arrays could keep a flush busy for minutes.
+	FlushCombinations = 1_000_000
+	FewCombinations   = 100
+	// BatchCombinations is how many combinations a flush gathers before they
+	// are decided, early.
+	BatchCombinations = 1 << 16
+)

@@ -14,13 +14,13 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/tinylib/msgp/msgp"
 
-	"fluent-bit-newterms/detector"
+	"fluent-bit-newterms/detector/engine"
 	"fluent-bit-newterms/detector/seen"
 )
 
 // stateEngine opens an engine with the seed rule over a state on disk. New
 // tuples only teach it: alerts have a cost of their own, and limits.
-func stateEngine(dir string) (*detector.Engine, *seen.Store, error) {
+func stateEngine(dir string) (*engine.Engine, *seen.Store, error) {
 	rules, err := rulesSeed.load()
 	if err != nil {
 		return nil, nil, err
@@ -29,7 +29,7 @@ func stateEngine(dir string) (*detector.Engine, *seen.Store, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	e := detector.NewEngine(detector.EngineOptions{MaxTerms: 1_100_000, LearnUntil: math.MaxInt64}, store)
+	e := engine.New(engine.Options{MaxTerms: 1_100_000, LearnUntil: math.MaxInt64}, store)
 	if _, err := e.SetRules(rules); err != nil {
 		return nil, nil, errors.Join(err, store.Close())
 	}
@@ -61,7 +61,7 @@ func tuples(from, n int) [][]byte {
 	return c.chunks
 }
 
-func feed(e *detector.Engine, chunks [][]byte) error {
+func feed(e *engine.Engine, chunks [][]byte) error {
 	for _, c := range chunks {
 		if owed, err := e.Chunk("audit", c); owed != nil || err != nil {
 			return errors.Join(owed, err)

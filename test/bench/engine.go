@@ -12,7 +12,7 @@ import (
 	jsoniter "github.com/json-iterator/go"
 	"github.com/tinylib/msgp/msgp"
 
-	"fluent-bit-newterms/detector"
+	"fluent-bit-newterms/detector/engine"
 	"fluent-bit-newterms/detector/mapping"
 	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/seen"
@@ -56,8 +56,8 @@ func (c ruleChoice) load() ([]*rule.Rule, error) {
 	return rules, nil
 }
 
-func newEngine(rules []*rule.Rule, o mapping.Options) (*detector.Engine, error) {
-	e := detector.NewEngine(detector.EngineOptions{Mapping: o, MaxAlerts: -1, MaxTerms: 1 << 20}, seen.OpenMemory(seen.Options{}))
+func newEngine(rules []*rule.Rule, o mapping.Options) (*engine.Engine, error) {
+	e := engine.New(engine.Options{Mapping: o, MaxAlerts: -1, MaxTerms: 1 << 20}, seen.OpenMemory(seen.Options{}))
 	_, err := e.SetRules(rules)
 	return e, err
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/tinylib/msgp/msgp"
 
-	"fluent-bit-newterms/detector"
+	"fluent-bit-newterms/detector/engine"
 	"fluent-bit-newterms/detector/mapping"
 	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/seen"
@@ -126,7 +126,7 @@ func (b *bench) byTuples() (s series, err error) {
 	}
 	for _, n := range []int{100, 1000, 10_000, 100_000, 1_000_000} {
 		// The tuples only teach: a million alerts would take minutes.
-		e := detector.NewEngine(detector.EngineOptions{MaxTerms: n, LearnUntil: math.MaxInt64}, seen.OpenMemory(seen.Options{}))
+		e := engine.New(engine.Options{MaxTerms: n, LearnUntil: math.MaxInt64}, seen.OpenMemory(seen.Options{}))
 		if _, err := e.SetRules(rules); err != nil {
 			return s, err
 		}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/tinylib/msgp/msgp"
 
-	"fluent-bit-newterms/detector"
+	"fluent-bit-newterms/detector/engine"
 	"fluent-bit-newterms/detector/mapping"
 	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/seen"
@@ -77,10 +77,10 @@ func floodEngine(dir string, n int) error {
 		return err
 	}
 	var onOthers atomic.Int64
-	engine := detector.NewEngine(detector.EngineOptions{
+	engine := engine.New(engine.Options{
 		Mapping:  mapping.Options{Mode: mapping.KubernetesAudit},
 		MaxTerms: floodRoom,
-		Alert: func(a *detector.Alert) {
+		Alert: func(a *engine.Alert) {
 			// A summary lists terms too, those of the beginning among them.
 			if user := json.Get(a.Body, "kibana.alert.new_terms", 0).ToString(); strings.HasPrefix(user, "neighbour-") {
 				onOthers.Add(1)
@@ -137,7 +137,7 @@ func floodEngine(dir string, n int) error {
 }
 
 // inChunks feeds n events to an engine, chunk by chunk.
-func inChunks(engine *detector.Engine, n int, who func(i int) (user, agent string)) error {
+func inChunks(e *engine.Engine, n int, who func(i int) (user, agent string)) error {
 	var chunk []byte
 	for i := 0; i < n; {
 		chunk = chunk[:0]
@@ -146,11 +146,11 @@ func inChunks(engine *detector.Engine, n int, who func(i int) (user, agent strin
 			chunk = appendAudit(chunk, user, agent)
 			i++
 		}
-		owed, err := engine.Chunk("kube.audit", chunk)
+		owed, err := e.Chunk("kube.audit", chunk)
 		if err != nil {
 			return err
 		}
-		if owed != nil && !detector.Owed(owed) {
+		if owed != nil && !engine.Owed(owed) {
 			return owed
 		}
 	}

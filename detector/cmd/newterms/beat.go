@@ -5,8 +5,8 @@ import (
 	"maps"
 	"slices"
 
-	"fluent-bit-newterms/detector"
 	"fluent-bit-newterms/detector/cmd/newterms/report"
+	"fluent-bit-newterms/detector/engine"
 	"fluent-bit-newterms/detector/mapping"
 	"fluent-bit-newterms/detector/record"
 )
@@ -62,7 +62,7 @@ func (t *eventTime) of(event []byte, stamp int64) int64 {
 // the batch is ended and what the totals grew by belongs to the bucket that is
 // over.
 type timeline struct {
-	counts  *detector.Counts
+	counts  *engine.Counts
 	buckets buckets
 	ns      int64 // of the event at hand, 0 if it is not known
 	at      int64 // ms: the time of the bucket at hand
@@ -70,7 +70,7 @@ type timeline struct {
 	fresh   uint64
 }
 
-func newTimeline(counts *detector.Counts) *timeline {
+func newTimeline(counts *engine.Counts) *timeline {
 	return &timeline{counts: counts, buckets: newBuckets()}
 }
 

@@ -5,7 +5,7 @@ import (
 	"io"
 	"time"
 
-	"fluent-bit-newterms/detector"
+	"fluent-bit-newterms/detector/engine"
 )
 
 // diff prints how the alerts of two versions of rules differ: on the same
@@ -24,7 +24,7 @@ func diffKey(f *found) string {
 }
 
 // add implements view.
-func (d *diff) add(before []*found, others [][]*detector.Alert) {
+func (d *diff) add(before []*found, others [][]*engine.Alert) {
 	var ignored tally
 	after := readAll(others[0], &ignored)
 	have := make(map[string]bool, len(after))

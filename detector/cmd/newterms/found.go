@@ -6,7 +6,7 @@ import (
 
 	jsoniter "github.com/json-iterator/go"
 
-	"fluent-bit-newterms/detector"
+	"fluent-bit-newterms/detector/engine"
 )
 
 var jsonNumbers = jsoniter.Config{UseNumber: true, EscapeHTML: false, SortMapKeys: true}.Froze()
@@ -47,7 +47,7 @@ const (
 
 // read reads an alert. What it lacks stays empty: an alert that could not be
 // written whole still has its rule.
-func read(a *detector.Alert) *found {
+func read(a *engine.Alert) *found {
 	f := &found{}
 	d := jsonNumbers.NewDecoder(bytes.NewReader(a.Body))
 	_ = d.Decode(f)

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"slices"
 
-	"fluent-bit-newterms/detector"
 	"fluent-bit-newterms/detector/alert"
 	"fluent-bit-newterms/detector/cmd/newterms/report"
+	"fluent-bit-newterms/detector/engine"
 	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/seen"
 )
@@ -110,7 +110,7 @@ func plain(term any) string {
 func (g *gatherer) state(snap *seen.Snapshot) error {
 	all := len(g.d.Rules) == 0
 	for _, info := range snap.Rules() {
-		if _, ours := g.index[info.ID]; detector.IsExcepted(info.ID) || !all && !ours {
+		if _, ours := g.index[info.ID]; engine.IsHistory(info.ID) || !all && !ours {
 			continue
 		}
 		i := g.rule(ruleOf(&info))

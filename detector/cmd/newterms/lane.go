@@ -7,17 +7,17 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fluent-bit-newterms/detector"
+	"fluent-bit-newterms/detector/engine"
 	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/seen"
 )
 
 // lane is one engine of a run, with its state.
 type lane struct {
-	engine *detector.Engine
+	engine *engine.Engine
 	store  *seen.Store
-	alerts []*detector.Alert // raised and not yet handed over
-	failed error             // the state could not be written
+	alerts []*engine.Alert // raised and not yet handed over
+	failed error           // the state could not be written
 
 	// Exceptions expire by the time of the events. expires is when the next
 	// one does, zero if none will; now is the latest time of an event.
@@ -27,7 +27,7 @@ type lane struct {
 
 // newLane returns a lane that runs rules on the state in a folder, or on one
 // in memory if dir is "".
-func newLane(cmd *cobra.Command, dir string, opts detector.EngineOptions, rules []*rule.Rule) (*lane, error) {
+func newLane(cmd *cobra.Command, dir string, opts engine.Options, rules []*rule.Rule) (*lane, error) {
 	l := &lane{now: time.Unix(0, 0)}
 	var err error
 	if l.store, err = openStore(cmd, dir); err != nil {
@@ -36,8 +36,8 @@ func newLane(cmd *cobra.Command, dir string, opts detector.EngineOptions, rules 
 	if l.nextExpiry(rules); !l.expires.IsZero() {
 		opts.Clock = func() time.Time { return l.now }
 	}
-	opts.Alert = func(a *detector.Alert) { l.alerts = append(l.alerts, a) }
-	l.engine = detector.NewEngine(opts, l.store)
+	opts.Alert = func(a *engine.Alert) { l.alerts = append(l.alerts, a) }
+	l.engine = engine.New(opts, l.store)
 	notes, err := l.engine.SetRules(rules)
 	for _, note := range notes {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", cmd.CommandPath(), printable(note))
@@ -125,10 +125,10 @@ func (l *lane) strike() {
 // note remembers that the state could not be written. What is only late is
 // written when the lane is closed.
 func (l *lane) note(err error) {
-	if err != nil && !detector.Owed(err) {
+	if err != nil && !engine.Owed(err) {
 		l.failed = err
 	}
 }
 
 // close writes what is owed and closes the state.
-func (l *lane) close() error { return errors.Join(l.failed, l.engine.Settle(), l.store.Close()) }
+func (l *lane) close() error { return errors.Join(l.failed, l.engine.FlushLastSeen(), l.store.Close()) }

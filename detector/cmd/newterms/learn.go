@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fluent-bit-newterms/detector"
+	"fluent-bit-newterms/detector/engine"
 )
 
 func newLearn() *cobra.Command {
@@ -53,9 +53,9 @@ func (f *replayFlags) learnFrom(cmd *cobra.Command, files []string) error {
 	if err != nil {
 		return err
 	}
-	r.receive = func([][]*detector.Alert) error { return nil }
+	r.receive = func([][]*engine.Alert) error { return nil }
 	r.done = func() error {
-		r.lanes[0].note(r.engine().Baseline())
+		r.lanes[0].note(r.engine().EndLearning())
 		return nil
 	}
 	interrupted, err := r.run(cmd.Context())

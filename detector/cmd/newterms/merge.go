@@ -4,10 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
-	"fluent-bit-newterms/detector"
-	"fluent-bit-newterms/detector/alert"
+	"fluent-bit-newterms/detector/engine"
 	"fluent-bit-newterms/detector/seen"
 )
 
@@ -60,8 +58,8 @@ func portable(id string, m seen.RuleMeta, newest int64) seen.RuleMeta {
 		LearningSince: m.LearningSince, LearningUntil: m.LearningUntil,
 		FirstMatch: m.FirstMatch, BaselineDone: m.BaselineDone, Excepted: m.Excepted,
 	}
-	if detector.IsExcepted(id) {
-		out.Extra = detector.JoinExcepted(m.Extra, nil)
+	if engine.IsHistory(id) {
+		out.Extra = engine.JoinHistories(m.Extra, nil)
 		return out
 	}
 	if out.BaselineDone == 0 && out.LearningSince != 0 && newest >= out.LearningUntil {
@@ -73,11 +71,8 @@ func portable(id string, m seen.RuleMeta, newest int64) seen.RuleMeta {
 // resumable returns metadata that an engine takes up where the others left
 // off learning.
 func resumable(id string, m seen.RuleMeta) seen.RuleMeta {
-	if !detector.IsExcepted(id) && m.LearningSince != 0 {
-		span := max(m.LearningUntil-m.LearningSince, 0)
-		g := alert.NewGovernor(alert.Limits{Learn: time.Duration(span) * time.Millisecond})
-		g.Matched(m.LearningSince)
-		m.Extra = g.State()
+	if !engine.IsHistory(id) && m.LearningSince != 0 {
+		m.Extra = engine.LearningState(m)
 	}
 	return m
 }
@@ -115,8 +110,8 @@ func joinMeta(id string, a, b seen.RuleMeta) seen.RuleMeta {
 		BaselineDone:  max(a.BaselineDone, b.BaselineDone),
 		Excepted:      a.Excepted || b.Excepted,
 	}
-	if detector.IsExcepted(id) {
-		out.Extra = detector.JoinExcepted(a.Extra, b.Extra)
+	if engine.IsHistory(id) {
+		out.Extra = engine.JoinHistories(a.Extra, b.Extra)
 	}
 	return out
 }

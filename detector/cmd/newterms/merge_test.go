@@ -9,7 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"fluent-bit-newterms/detector"
+	"fluent-bit-newterms/detector/engine"
 	"fluent-bit-newterms/detector/seen"
 )
 
@@ -38,7 +38,7 @@ var anyState = rapid.Custom(func(t *rapid.T) *stateData {
 			m.LearningSince, m.FirstMatch = since, since
 			m.LearningUntil = since + moment("learning", 0, 60)
 		}
-		if detector.IsExcepted(id) {
+		if engine.IsHistory(id) {
 			m = seen.RuleMeta{Extra: fmt.Appendf(nil, "[[%d]]", moment("exception", 1, 3))}
 		}
 		r.info.Meta = portable(id, m, newest)

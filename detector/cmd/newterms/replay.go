@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"fluent-bit-newterms/detector"
+	"fluent-bit-newterms/detector/engine"
 )
 
 // replayFlags are the flags of replay, most of which learn and report share.
@@ -114,7 +114,7 @@ func offerEvents(cmd *cobra.Command) { offer(cmd, "mapping", "auto", "kubernetes
 // options returns what a runner needs.
 func (f *replayFlags) options(files []string) runOptions {
 	o := runOptions{rules: []ruleFlags{f.rules}, state: f.state, files: files, bar: !f.quiet}
-	o.engine = detector.EngineOptions{
+	o.engine = engine.Options{
 		Mapping:  f.shape.options(),
 		MaxTerms: f.maxTerms.n,
 		Learn:    f.learn.span,
@@ -151,7 +151,7 @@ func (f *replayFlags) run(cmd *cobra.Command, files []string) error {
 	out := bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
 	var counted tally
 	view := f.view(cmd, out, r)
-	r.receive = func(alerts [][]*detector.Alert) error {
+	r.receive = func(alerts [][]*engine.Alert) error {
 		view.add(readAll(alerts[0], &counted), alerts[1:])
 		return out.Flush()
 	}
@@ -178,7 +178,7 @@ func (f *replayFlags) run(cmd *cobra.Command, files []string) error {
 type view interface {
 	// add shows the alerts of a chunk: those of the rules, and those of the
 	// rules that they are compared with, if any.
-	add(alerts []*found, others [][]*detector.Alert)
+	add(alerts []*found, others [][]*engine.Alert)
 	// end shows what can be said at the end only.
 	end()
 }
@@ -198,7 +198,7 @@ func (f *replayFlags) view(cmd *cobra.Command, out *bufio.Writer, r *runner) vie
 }
 
 // readAll reads and counts alerts.
-func readAll(alerts []*detector.Alert, counted *tally) []*found {
+func readAll(alerts []*engine.Alert, counted *tally) []*found {
 	list := make([]*found, len(alerts))
 	for i, a := range alerts {
 		list[i] = read(a)
@@ -210,7 +210,7 @@ func readAll(alerts []*detector.Alert, counted *tally) []*found {
 // jsonView prints alerts as they are.
 type jsonView struct{ w *bufio.Writer }
 
-func (v jsonView) add(alerts []*found, _ [][]*detector.Alert) {
+func (v jsonView) add(alerts []*found, _ [][]*engine.Alert) {
 	for _, f := range alerts {
 		v.w.Write(f.Body)
 		v.w.WriteByte('\n')

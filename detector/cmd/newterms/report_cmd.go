@@ -11,9 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fluent-bit-newterms/detector"
 	"fluent-bit-newterms/detector/cmd/newterms/input"
 	"fluent-bit-newterms/detector/cmd/newterms/report"
+	"fluent-bit-newterms/detector/engine"
 	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/seen"
 )
@@ -112,12 +112,12 @@ func (f *reportFlags) replay(cmd *cobra.Command, g *gatherer, files []string) (o
 	if err != nil {
 		return nil, err
 	}
-	engine := r.engine()
-	r.timeline = newTimeline(engine.Counts())
+	run := r.engine()
+	r.timeline = newTimeline(run.Counts())
 	o.engine.TimeFields = append(o.engine.TimeFields, timeFields...)
 	r.needTime(o.engine)
-	g.rules(engine.Rules())
-	r.receive = func(alerts [][]*detector.Alert) error {
+	g.rules(run.Rules())
+	r.receive = func(alerts [][]*engine.Alert) error {
 		for _, a := range alerts[0] {
 			g.alert(read(a))
 		}
@@ -127,7 +127,7 @@ func (f *reportFlags) replay(cmd *cobra.Command, g *gatherer, files []string) (o
 	if err != nil {
 		return nil, err
 	}
-	c := engine.Counts()
+	c := run.Counts()
 	g.d.Replayed, g.d.Source = true, "Replay of "+plural(len(files), "path")
 	g.d.Events, g.d.Matches, g.d.Learned, g.d.Skipped = c.Events.Load(), c.Matched.Load(), c.Learned.Load(), r.trouble.lines
 	g.activity = r.timeline.buckets

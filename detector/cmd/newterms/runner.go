@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fluent-bit-newterms/detector"
 	"fluent-bit-newterms/detector/cmd/newterms/input"
+	"fluent-bit-newterms/detector/engine"
 	"fluent-bit-newterms/detector/rule"
 )
 
@@ -25,7 +25,7 @@ type runner struct {
 
 	// receive takes the alerts of a chunk, of each lane in order. Once it has
 	// returned without an error they are struck off the outbox.
-	receive func(alerts [][]*detector.Alert) error
+	receive func(alerts [][]*engine.Alert) error
 	// done, if not nil, is called when all has been read, unless interrupted.
 	done func() error
 
@@ -37,7 +37,7 @@ type runner struct {
 
 // runOptions are what a runner is made of.
 type runOptions struct {
-	engine detector.EngineOptions
+	engine engine.Options
 	rules  []ruleFlags // of each lane
 	state  string      // folder of the first lane's state, "" to keep nothing
 	files  []string
@@ -94,14 +94,14 @@ func newRunner(cmd *cobra.Command, o runOptions) (_ *runner, err error) {
 }
 
 // needTime makes the runner look for the time of each event.
-func (r *runner) needTime(o detector.EngineOptions) {
+func (r *runner) needTime(o engine.Options) {
 	if r.eventTime == nil {
 		r.eventTime = newEventTime(o.Mapping, o.TimeFields)
 	}
 }
 
 // engine returns the engine of the first lane.
-func (r *runner) engine() *detector.Engine { return r.lanes[0].engine }
+func (r *runner) engine() *engine.Engine { return r.lanes[0].engine }
 
 // loadRules loads rules, and takes for an error whatever keeps one of them
 // from running. Warnings are said.
@@ -244,7 +244,7 @@ func (r *runner) settle(l *lane) {
 // hand hands over the alerts that have gathered and strikes them off the
 // outboxes.
 func (r *runner) hand() error {
-	alerts := make([][]*detector.Alert, len(r.lanes))
+	alerts := make([][]*engine.Alert, len(r.lanes))
 	n := 0
 	for i, l := range r.lanes {
 		alerts[i] = l.alerts

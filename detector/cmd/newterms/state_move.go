@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fluent-bit-newterms/detector"
 	"fluent-bit-newterms/detector/cmd/newterms/input"
+	"fluent-bit-newterms/detector/engine"
 	"fluent-bit-newterms/detector/seen"
 )
 
@@ -183,7 +183,7 @@ func absorb(cmd *cobra.Command, dir string, data *stateData) error {
 		// What the state says of its own limits stays; its learning may be
 		// over now.
 		joined := joinMeta(r.ID, portable(r.ID, mine.Meta, 0), r.Meta)
-		if !detector.IsExcepted(r.ID) {
+		if !engine.IsHistory(r.ID) {
 			joined.Extra, joined.Alerts = mine.Meta.Extra, mine.Meta.Alerts
 		}
 		r.Meta, r.Name = joined, max(r.Name, mine.Name)

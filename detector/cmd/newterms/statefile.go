@@ -14,8 +14,8 @@ import (
 
 	jsoniter "github.com/json-iterator/go"
 
-	"fluent-bit-newterms/detector"
 	"fluent-bit-newterms/detector/alert"
+	"fluent-bit-newterms/detector/engine"
 	"fluent-bit-newterms/detector/seen"
 )
 
@@ -207,8 +207,8 @@ func (d *stateData) ruleLine(l *stateLine) error {
 			return err
 		}
 	}
-	if m.Excepted = l.Excepted; detector.IsExcepted(l.RuleID) {
-		m.Extra = detector.JoinExcepted(l.Exceptions, nil)
+	if m.Excepted = l.Excepted; engine.IsHistory(l.RuleID) {
+		m.Extra = engine.JoinHistories(l.Exceptions, nil)
 	}
 	return d.addRule(info)
 }

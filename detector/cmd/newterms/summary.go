@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"fluent-bit-newterms/detector"
+	"fluent-bit-newterms/detector/engine"
 )
 
 // summary shows how noisy rules are: how many alerts they raise on which day,
@@ -49,7 +49,7 @@ func newSummary(w io.Writer, r *runner) *summary {
 }
 
 // add implements view.
-func (s *summary) add(alerts []*found, _ [][]*detector.Alert) {
+func (s *summary) add(alerts []*found, _ [][]*engine.Alert) {
 	for _, f := range alerts {
 		if f.Own.Summary == "" {
 			s.count(f)

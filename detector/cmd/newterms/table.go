@@ -10,8 +10,8 @@ import (
 	"github.com/rivo/uniseg"
 	"golang.org/x/term"
 
-	"fluent-bit-newterms/detector"
 	"fluent-bit-newterms/detector/alert"
+	"fluent-bit-newterms/detector/engine"
 )
 
 // Widths of the table's columns. Terms get what is left of the terminal.
@@ -64,7 +64,7 @@ func (s style) paint(code, text string) string {
 }
 
 // add implements view.
-func (t *table) add(alerts []*found, _ [][]*detector.Alert) {
+func (t *table) add(alerts []*found, _ [][]*engine.Alert) {
 	for _, f := range alerts {
 		t.row(f)
 	}

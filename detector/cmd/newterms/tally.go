@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"fluent-bit-newterms/detector"
+	"fluent-bit-newterms/detector/engine"
 )
 
 // tally counts the alerts of each rule.
@@ -38,7 +38,7 @@ func (t *tally) add(f *found) {
 }
 
 // write says in a few lines what a replay found.
-func (t *tally) write(w io.Writer, c *detector.Counts, rules int) {
+func (t *tally) write(w io.Writer, c *engine.Counts, rules int) {
 	fmt.Fprintf(w, "%s of %s", plural(c.Alerts.Load(), "alert"), plural(rules, "rule"))
 	for _, part := range []struct {
 		n          uint64
