@@ -34,6 +34,7 @@ type Detector struct {
 	metrics    *instanceMetrics
 
 	idle    *idle
+	givenUp givenUp
 	files   *watch
 	reloads reloadCounts
 	lost    uint64 // matching records dropped, as far as logged
@@ -285,7 +286,7 @@ func (d *Detector) tick() {
 			d.host.Log(LevelInfo, note)
 		}
 		d.dispatcher.Acknowledge()
-		d.logDropped()
+		d.logDropped(false)
 		d.idle.look(d.engine.Counts().Events.Load())
 		d.logUnfed()
 		d.metrics.update()
@@ -293,11 +294,12 @@ func (d *Detector) tick() {
 	})
 }
 
-// logDropped has the dispatcher forget what the outbox had to drop, and says
-// so.
-func (d *Detector) logDropped() {
-	if n := d.dispatcher.Prune(); n > 0 {
-		d.log.Warnf("the outbox is full: %s could not leave for so long that they were dropped, the least severe and oldest first", count(n, "alert"))
+// logDropped has the dispatcher forget what the outbox had to give up, and says
+// so. end tells that it is asked for the last time.
+func (d *Detector) logDropped(end bool) {
+	d.givenUp.add(d.dispatcher.Prune())
+	if line := d.givenUp.line(time.Now(), end); line != "" {
+		d.host.Log(LevelError, line)
 	}
 	if n := d.dispatcher.DroppedMatches(); n > d.lost {
 		d.log.Warnf("%s could not leave and were dropped; alerts are kept", count(int(n-d.lost), "matching record"))
@@ -334,7 +336,7 @@ func (d *Detector) Close() error {
 		d.host.Log(LevelWarn, "the reading of changed rules hangs, or the shared store does; it is left behind")
 	}
 	d.dispatcher.Close()
-	d.logDropped()
+	d.logDropped(true)
 	d.metrics.update()
 	d.log.Flush(true)
 	defer d.release()

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -46,9 +47,9 @@ type Dispatcher struct {
 
 	refused, refusedShortened uint64 // alerts that a sink refused: given up; delivered shortened
 
-	outboxDropped uint64 // what the outbox had dropped when forget last looked
-	added         bool   // since then; what was added may have been dropped before
-	forgotten     int    // alerts that Prune has to report
+	outboxDropped uint64         // what the outbox had dropped when forget last looked
+	added         bool           // since then; what was added may have been dropped before
+	forgotten     map[string]int // alerts that Prune has to report, by rule
 
 	started bool          // Start was called
 	closing bool          // Close was called: what fails now is not tried again
@@ -105,6 +106,9 @@ func (d *Dispatcher) Add(it *Item) {
 	}
 	if it.Since.IsZero() {
 		it.Since = time.Now()
+	}
+	if it.size = len(it.Body); !it.Matched {
+		it.Body, it.Short, it.Terms = nil, nil, nil
 	}
 	d.pending, d.added = append(d.pending, it), true
 	d.wake.Broadcast()
@@ -185,16 +189,24 @@ func (d *Dispatcher) route(it *Item) {
 	}
 }
 
-// Prune forgets the alerts that the outbox had to drop: it is bounded, and so
-// must be what waits here. It returns how many were forgotten since it last
-// did.
-func (d *Dispatcher) Prune() int {
+// entry returns an item as it is to be sent; false if it was given up.
+func (d *Dispatcher) entry(it *Item) (seen.OutboxEntry, bool) {
+	if it.Matched {
+		return it.OutboxEntry, true
+	}
+	return d.store.Alert(it.ID)
+}
+
+// Prune forgets the alerts that the outbox had to give up: it is bounded, and
+// so must be what waits here. It returns how many alerts of which rules, by
+// name, were forgotten since it last did.
+func (d *Dispatcher) Prune() map[string]int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.forget()
-	n := d.forgotten
-	d.forgotten = 0
-	return n
+	rules := d.forgotten
+	d.forgotten = nil
+	return rules
 }
 
 // forget is Prune without a report. The lock is held, so that whatever waits
@@ -211,7 +223,13 @@ func (d *Dispatcher) forget() {
 		if it.Matched || held[it.ID] {
 			return false
 		}
-		gone[it.ID] = true
+		if !gone[it.ID] {
+			gone[it.ID] = true
+			if d.forgotten == nil {
+				d.forgotten = make(map[string]int)
+			}
+			d.forgotten[cmp.Or(it.RuleName, it.Rule)]++
+		}
 		return true
 	}
 	d.pending = slices.DeleteFunc(d.pending, note)
@@ -219,7 +237,6 @@ func (d *Dispatcher) forget() {
 	for _, q := range d.queues {
 		q.waiting = slices.DeleteFunc(q.waiting, func(x *delivery) bool { return note(x.Item) })
 	}
-	d.forgotten += len(gone)
 }
 
 // addInput makes an alerts input a queue. Alerts that had nowhere to go are

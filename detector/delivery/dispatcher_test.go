@@ -199,7 +199,7 @@ func TestFullOutbox(t *testing.T) {
 	r.add(3, "severe")
 	r.add(0, low...)
 	eventually(t, "they are released", func() bool { r.d.mu.Lock(); defer r.d.mu.Unlock(); return len(r.d.pending) == 0 })
-	if n := r.d.Prune(); n != 41 {
+	if n := r.d.Prune()["Rule"]; n != 41 {
 		t.Errorf("%d dropped, want 41", n)
 	}
 	if n := r.d.Depth(); n != 10 {

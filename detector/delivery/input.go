@@ -107,8 +107,12 @@ func (in *Input) Collect() []byte {
 func (in *Input) collect(d *Dispatcher) {
 	for _, c := range in.next(d) {
 		for _, x := range c.list {
+			e, ok := d.entry(x.Item)
+			if !ok {
+				continue // it was given up meanwhile
+			}
 			var err error
-			if in.buf, err = sink.AppendRecord(in.buf, x.Time, x.Body); err != nil {
+			if in.buf, err = sink.AppendRecord(in.buf, e.Time, e.Body); err != nil {
 				in.host.Log(telemetry.LevelError, fmt.Sprintf("an alert of the outbox cannot be read and is passed over: %v", err))
 			}
 		}

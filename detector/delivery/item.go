@@ -6,7 +6,9 @@ import (
 	"fluent-bit-newterms/detector/seen"
 )
 
-// Item is an alert on its way out, or a matching record.
+// Item is an alert on its way out, or a matching record. The Dispatcher keeps
+// the body of a matching record. It lets go of that of an alert, and reads it
+// from the outbox when it sends it: it may have been shortened or given up.
 type Item struct {
 	seen.OutboxEntry
 	RuleName string
@@ -16,6 +18,8 @@ type Item struct {
 	Ticket seen.Ticket
 	// Since is when the item began to wait. The zero Time is now.
 	Since time.Time
+
+	size int // of Body, in bytes, as it was added
 }
 
 // delivery is an item that some queues still have to deliver.

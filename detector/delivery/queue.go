@@ -32,7 +32,7 @@ func (q *queue) put(x *delivery) bool {
 			return false
 		}
 		q.matched++
-		q.matchedBytes += len(x.Body)
+		q.matchedBytes += x.size
 	}
 	q.waiting = append(q.waiting, x)
 	x.left++
@@ -44,7 +44,7 @@ func (q *queue) put(x *delivery) bool {
 func (q *queue) peek(most, bytes int) []*delivery {
 	n := 0
 	for n < len(q.waiting) && n < most && bytes > 0 {
-		bytes -= len(q.waiting[n].Body)
+		bytes -= q.waiting[n].size
 		n++
 	}
 	return append([]*delivery(nil), q.waiting[:n]...)
@@ -86,7 +86,7 @@ func (q *queue) remove(x *delivery) {
 // there is none.
 func (q *queue) smallestBut(x *delivery) (smallest *delivery) {
 	for _, y := range q.waiting[:min(len(q.waiting), limits.DeliveryItems)] {
-		if y != x && (smallest == nil || len(y.Body) < len(smallest.Body)) {
+		if y != x && (smallest == nil || y.size < smallest.size) {
 			smallest = y
 		}
 	}
@@ -96,7 +96,7 @@ func (q *queue) smallestBut(x *delivery) (smallest *delivery) {
 func (q *queue) uncount(x *delivery) {
 	if x.Matched {
 		q.matched--
-		q.matchedBytes -= len(x.Body)
+		q.matchedBytes -= x.size
 	}
 }
 

@@ -150,3 +150,25 @@ func (s *deafSink) Close() error {
 	}
 	return nil
 }
+
+// TestShortenedInOutbox: what the full outbox has shortened while it waited is
+// sent short.
+func TestShortenedInOutbox(t *testing.T) {
+	s := &testSink{block: make(chan struct{})}
+	r := newRig(seen.Options{MaxOutboxBytes: 3000}, s)
+	defer r.d.Close()
+	var b seen.Batch
+	for i := range 4 {
+		b.AddAlert(seen.OutboxEntry{Rule: "r", Body: []byte(strings.Repeat("x", 1000)), Short: fmt.Appendf(nil, "short %d", i)})
+	}
+	ticket := r.store.Enqueue(&b)
+	first, _ := b.AlertIDs()
+	for i := range uint64(4) {
+		r.d.Add(&Item{OutboxEntry: seen.OutboxEntry{ID: first + i, Rule: "r", Body: []byte(strings.Repeat("x", 1000))}, Ticket: ticket})
+	}
+	close(s.block)
+	eventually(t, "all have left", func() bool { return len(s.taken()) == 4 })
+	if n := strings.Count(strings.Join(s.taken(), " "), "short"); n == 0 || uint64(n) != r.store.Stats().Shortened {
+		t.Errorf("%d came short, %d were shortened", n, r.store.Stats().Shortened)
+	}
+}

@@ -85,7 +85,7 @@ func TestLessSevereThanTheOutbox(t *testing.T) {
 		if n := r.d.Depth(); n != 100 {
 			t.Errorf("%d alerts wait, want 100", n)
 		}
-		if n := r.d.Prune(); n != 5000 {
+		if n := r.d.Prune()["Rule"]; n != 5000 {
 			t.Errorf("%d were dropped, want 5000", n)
 		}
 	})

@@ -120,12 +120,18 @@ func (w *worker) passRefused(x *delivery) bool {
 	if w.refusals++; w.refusals < maxRefusals {
 		return false
 	}
-	what := fmt.Sprintf("%s refuses an alert of %d bytes of rule %q (%s)", w.sink.Name(), len(x.Body), x.RuleName, x.Rule)
-	if body, ok := sink.Shorten(x.Body); ok {
-		entry := *x.Item
-		entry.Body = body
-		if n, _ := w.deliver([]*delivery{{Item: &entry}}); n == 1 {
-			w.d.log.Warnf("%s, and has it shortened to %d bytes; raise the size that the receiver takes", what, len(body))
+	e, ok := w.d.entry(x.Item)
+	if !ok {
+		return false // given up; the next try does without it
+	}
+	what := fmt.Sprintf("%s refuses an alert of %d bytes of rule %q (%s)", w.sink.Name(), len(e.Body), x.RuleName, e.Rule)
+	short, ok := e.Short, e.Short != nil
+	if !ok {
+		short, ok = sink.Shorten(e.Body)
+	}
+	if ok {
+		if n, _ := w.trySend(sink.Record{ID: e.ID, Tag: e.Tag, Time: e.Time, Body: short}); n == 1 {
+			w.d.log.Warnf("%s, and has it shortened to %d bytes; raise the size that the receiver takes", what, len(short))
 			w.settled(&w.d.refusedShortened, x)
 			return true
 		}
@@ -154,17 +160,34 @@ func (w *worker) settled(count *uint64, list ...*delivery) {
 	}
 }
 
-// deliver asks the sink, whose panic is an error like any other.
+// deliver gives items to the sink, and returns how many of them are done with.
 func (w *worker) deliver(list []*delivery) (n int, err error) {
+	var records []sink.Record
+	var places []int // of the records, in list
+	for i, x := range list {
+		if e, ok := w.d.entry(x.Item); ok {
+			records = append(records, sink.Record{ID: e.ID, Tag: e.Tag, Time: e.Time, Body: e.Body})
+			places = append(places, i)
+		}
+	}
+	n, err = w.trySend(records...)
+	if n == len(records) {
+		return len(list), err
+	}
+	return places[n], err
+}
+
+// trySend asks the sink, whose panic is an error like any other, and whose
+// answer is made one that can be.
+func (w *worker) trySend(records ...sink.Record) (n int, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			w.d.log.Panicked("the delivery of alerts", v)
 			n, err = 0, fmt.Errorf("%s: a bug, please report it: %v", w.sink.Name(), v)
 		}
 	}()
-	records := make([]sink.Record, len(list))
-	for i, x := range list {
-		records[i] = sink.Record{ID: x.ID, Tag: x.Tag, Time: x.Time, Body: x.Body}
+	if len(records) == 0 {
+		return 0, nil
 	}
 	n, err = w.sink.Deliver(w.d.ctx, records)
 	return min(max(n, 0), len(records)), err
