@@ -109,3 +109,34 @@ func TestAlertRules(t *testing.T) {
 		}
 	}
 }
+
+// TestReadme runs the configuration that the README shows: alerts arrive.
+func TestReadme(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(fluentbit.Root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shown []string
+	for i, part := range strings.Split(string(text), "```") {
+		if i%2 == 1 && strings.Contains(part, "\n[") {
+			shown = append(shown, part)
+		}
+	}
+	if len(shown) != 2 {
+		t.Fatalf("%d configurations", len(shown))
+	}
+	fluentbit.Each(t, func(t *testing.T, binary string) {
+		dir := t.TempDir()
+		log := fluentbit.AuditLog(t, dir)
+		replace := strings.NewReplacer("/usr/local/lib/newterms/out_newterms.so", fluentbit.Plugin, "/etc/newterms/rules", fluentbit.Rules,
+			"/var/log/kubernetes/audit/audit.log", log, "/var/lib/newterms", dir, "    Workers     1\n", "    Workers     1\n    Learn off\n")
+		if err := os.WriteFile(filepath.Join(dir, "plugins.conf"), []byte(replace.Replace(shown[1])), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		fb := fluentbit.Start(t, binary, dir, replace.Replace(shown[0]))
+		fluentbit.Eventually(t, "alerts on the standard output", func() bool {
+			return strings.Count(fb.Log.String(), `"kibana.alert.uuid"`) >= fluentbit.SeedAlerts
+		})
+		fb.Stop()
+	})
+}

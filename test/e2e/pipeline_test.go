@@ -72,8 +72,8 @@ func TestConfigurations(t *testing.T) {
 					changed := strings.NewReplacer(
 						"/usr/local/lib/newterms/out_newterms.so", fluentbit.Plugin,
 						"/etc/newterms/rules", fluentbit.Rules,
-						"/var/log/kubernetes/audit/audit.log", log,
-						"/var/lib/newterms", filepath.Join(dir, "state"),
+						"/var/log/kubernetes/audit", filepath.Dir(log),
+						"/var/lib/newterms", filepath.Join(dir, "lib"), // which is not there yet
 						"/var/log/newterms", dir,
 						"24h", "off",
 					).Replace(string(text))
