@@ -62,6 +62,12 @@ func (ws wildcards) matchText(s string, _ *Memo) bool {
 
 func (ws wildcards) cost() int { return 2 + 8*len(ws) }
 
+// MatchStars reports whether text fits a pattern in which * is any run of
+// characters. Letter case counts.
+func MatchStars(pattern, text string) bool {
+	return matchParts(strings.Split(pattern, "*"), text)
+}
+
 // matchParts reports whether s fits a wildcard, given as the runs before,
 // between and after its stars.
 func matchParts(parts []string, s string) bool {

@@ -1,6 +1,10 @@
 package match
 
-import "strings"
+import (
+	"strings"
+
+	"fluent-bit-newterms/detector/kql"
+)
 
 // indexAllows tells whether a rule's index patterns let a data stream through.
 // A document that names none is let through: Fluent Bit's Match has chosen it.
@@ -22,7 +26,7 @@ func indexAllows(patterns []string, ds stream) bool {
 	allowed := false
 	for _, p := range patterns {
 		if rest, ok := strings.CutPrefix(p, "-"); ok {
-			if globMatch(rest, index) {
+			if kql.MatchStars(rest, index) {
 				return false
 			}
 			continue
@@ -30,33 +34,9 @@ func indexAllows(patterns []string, ds stream) bool {
 		if i := strings.IndexByte(p, ':'); i >= 0 { // a remote cluster's
 			p = p[i+1:]
 		}
-		if globMatch(p, index) || globMatch(p, index+"-") || beat && !strings.HasPrefix(p, "logs-") && !strings.HasPrefix(p, "metrics-") && !strings.HasPrefix(p, ".") {
+		if kql.MatchStars(p, index) || kql.MatchStars(p, index+"-") || beat && !strings.HasPrefix(p, "logs-") && !strings.HasPrefix(p, "metrics-") && !strings.HasPrefix(p, ".") {
 			allowed = true
 		}
 	}
 	return allowed
-}
-
-// globMatch tells whether text fits a pattern in which * is any run of
-// characters.
-func globMatch(pattern, text string) bool {
-	head, rest, more := strings.Cut(pattern, "*")
-	text, ok := strings.CutPrefix(text, head)
-	if !ok {
-		return false
-	}
-	if !more {
-		return text == ""
-	}
-	for {
-		head, after, more := strings.Cut(rest, "*")
-		if !more {
-			return strings.HasSuffix(text, head)
-		}
-		i := strings.Index(text, head)
-		if i < 0 {
-			return false
-		}
-		text, rest = text[i+len(head):], after
-	}
 }

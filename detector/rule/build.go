@@ -42,10 +42,18 @@ type listRef struct {
 // draft is a rule whose exception lists are not attached yet.
 type draft struct {
 	*Rule
-	lists []listRef
-	doc   *document
-	idAt  Position // of rule_id
-	sound bool     // no errors were found in it
+	lists  []listRef
+	doc    *document
+	idPath string // of rule_id
+	sound  bool   // no errors were found in it
+}
+
+// idAt returns where the rule_id stands; nowhere for an inline rule.
+func (d *draft) idAt() Position {
+	if d.doc == nil {
+		return Position{}
+	}
+	return d.doc.at(d.doc.place(d.idPath).value)
 }
 
 // build reads a rule from its table, which may be in the
@@ -60,7 +68,7 @@ func build(t table) *draft {
 		Description: t.str("description"),
 		Version:     t.integer("version", 0, 0, math.MaxInt),
 		Enabled:     t.flag("enabled", true),
-		Source:      t.doc.at(t.doc.place(t.path).key),
+		Source:      t.doc.start(t.path),
 
 		Tags:           t.strs("tags"),
 		Index:          splitIndex(t.strs("index")),
@@ -77,7 +85,7 @@ func build(t table) *draft {
 		BuildingBlock:             t.str("building_block_type"),
 		RuleNameOverride:          t.str("rule_name_override"),
 	}
-	d := &draft{Rule: r, doc: t.doc, idAt: t.doc.at(t.doc.place(t.at("rule_id")).value)}
+	d := &draft{Rule: r, doc: t.doc, idPath: t.at("rule_id")}
 	buildIdentity(t, r)
 	buildScore(t, r)
 	buildQuery(t, r)

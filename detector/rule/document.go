@@ -56,6 +56,22 @@ func (d *document) place(path string) place {
 	}
 }
 
+// start returns where the rule at path begins. It spares the index of places in
+// the files that hold one rule, [rule] on a line of its own, which most are.
+func (d *document) start(path string) Position {
+	const header = "[rule]\n"
+	switch at := strings.Index(d.text, "\n"+header); {
+	case d.json && path == "":
+		return d.at(len(d.text) - len(strings.TrimLeft(d.text, " \t\r\n")))
+	case d.json || path != "rule":
+	case strings.HasPrefix(d.text, header):
+		return d.at(0)
+	case at >= 0 && strings.Count(d.text[:at], `'''`)+strings.Count(d.text[:at], `"""`) == 0:
+		return d.at(at + 1)
+	}
+	return d.at(d.place(path).key)
+}
+
 // Paths name values: keys joined with dots, indices in brackets, keys that
 // are not bare words in quotes: rule.filters[0].query.wildcard."file.path".
 

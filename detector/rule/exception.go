@@ -30,34 +30,8 @@ func (e *Exception) AppliesTo(r *Rule) bool {
 		return true
 	}
 	return slices.ContainsFunc(e.Rules, func(pattern string) bool {
-		return pattern == r.ID || globMatch(pattern, r.ID) || globMatch(pattern, r.Name)
+		return pattern == r.ID || kql.MatchStars(pattern, r.ID) || kql.MatchStars(pattern, r.Name)
 	})
-}
-
-// globMatch reports whether text fits pattern, in which * is any run of
-// characters. Letter case counts.
-func globMatch(pattern, text string) bool {
-	star, mark := -1, 0
-	p, t := 0, 0
-	for t < len(text) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, mark = p, t
-			p++
-		case p < len(pattern) && pattern[p] == text[t]:
-			p++
-			t++
-		case star >= 0:
-			mark++
-			p, t = star+1, mark
-		default:
-			return false
-		}
-	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
 }
 
 // entries reads the entries of an exception item, which are and-ed. It

@@ -54,8 +54,8 @@ func TestGlobMatch(t *testing.T) {
 		{"a*c", "acd", false}, {"*b*", "abc", true}, {"**", "x", true}, {"abc", "abc", true}, {"abc", "ABC", false},
 		{"a*b*c", "aXbYbZc", true}, {"a*b*c", "aXc", false}, {"", "a", false}, {"a?c", "abc", false},
 	} {
-		if got := globMatch(c.pattern, c.text); got != c.want {
-			t.Errorf("globMatch(%q, %q) = %v", c.pattern, c.text, got)
+		if got := kql.MatchStars(c.pattern, c.text); got != c.want {
+			t.Errorf("MatchStars(%q, %q) = %v", c.pattern, c.text, got)
 		}
 	}
 }

@@ -199,8 +199,8 @@ func (l *loader) refuseDuplicates() {
 		}
 		d.sound = false
 		l.errs = append(l.errs, Problem{
-			Position: d.idAt, RuleID: d.ID, Rule: d.Name, Field: "rule_id",
-			Msg:  fmt.Sprintf("rule_id %q is already that of %q, at %s", d.ID, other.Name, other.idAt),
+			Position: d.idAt(), RuleID: d.ID, Rule: d.Name, Field: "rule_id",
+			Msg:  fmt.Sprintf("rule_id %q is already that of %q, at %s", d.ID, other.Name, other.idAt()),
 			Hint: "remove one of the two, or give it an id of its own",
 		})
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fluent-bit-newterms/detector"
+	"fluent-bit-newterms/detector/kql"
 	"fluent-bit-newterms/detector/seen"
 )
 
@@ -81,7 +82,7 @@ func pickRules(rules []seen.RuleInfo, pattern string) ([]seen.RuleInfo, error) {
 		return rules, nil
 	}
 	picked := slices.DeleteFunc(slices.Clone(rules), func(r seen.RuleInfo) bool {
-		return !glob(pattern, r.ID) && !glob(pattern, r.Name)
+		return !kql.MatchStars(pattern, r.ID) && !kql.MatchStars(pattern, r.Name)
 	})
 	if len(picked) == 0 {
 		var known []string
@@ -91,24 +92,4 @@ func pickRules(rules []seen.RuleInfo, pattern string) ([]seen.RuleInfo, error) {
 		return nil, fmt.Errorf("the state knows no rule %q; it knows %s", pattern, printable(strings.Join(known, ", ")))
 	}
 	return picked, nil
-}
-
-// glob tells whether text fits a pattern in which * is any run of characters.
-func glob(pattern, text string) bool {
-	parts := strings.Split(pattern, "*")
-	if len(parts) == 1 {
-		return pattern == text
-	}
-	rest, ok := strings.CutPrefix(text, parts[0])
-	if !ok {
-		return false
-	}
-	for _, part := range parts[1 : len(parts)-1] {
-		i := strings.Index(rest, part)
-		if i < 0 {
-			return false
-		}
-		rest = rest[i+len(part):]
-	}
-	return strings.HasSuffix(rest, parts[len(parts)-1])
 }
