@@ -27,7 +27,7 @@ var layers = map[string][]string{
 	"detector/sink":                {"detector/record"},
 	"detector/seen":                {"detector/record"},
 	"detector/seen/remote":         {"detector/seen", "detector/record"},
-	"detector/rule":                {"detector/ecs", "detector/kql", "detector/limits"},
+	"detector/rule":                {"detector/ecs", "detector/kql", "detector/limits", "detector/record"},
 	"detector/mapping":             {"detector/ecs", "detector/kql", "detector/record"},
 	"detector/ecs":                 {"detector/record"},
 	"detector/kql":                 {"detector/record"},

@@ -93,6 +93,7 @@ func build(t table) *draft {
 	if r.Type == newTerms {
 		windowAt = buildTerms(t, r)
 	}
+	warnOfMisspelt(t, r)
 	buildSchedule(t, r, windowAt)
 	buildSuppression(t, r)
 	buildOwn(t, r)
