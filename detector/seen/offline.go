@@ -112,7 +112,7 @@ func Import(dir string, rules []RuleTuples) (added, changed int, err error) {
 	for i := range rules {
 		r := &rules[i]
 		if have := o.table(r.ID); have != nil && have.record.Fingerprint != r.Fingerprint {
-			return 0, 0, fmt.Errorf("%w: %q (%s)", ErrOtherRule, r.ID, r.Name)
+			return 0, 0, fmt.Errorf("%w: %q (%q)", ErrOtherRule, r.ID, r.Name)
 		}
 	}
 	for i := range rules {

@@ -92,7 +92,7 @@ func (d *stateData) addRule(info seen.RuleInfo) error {
 		return nil
 	}
 	if r.info.Fingerprint != info.Fingerprint {
-		return fmt.Errorf("%w: %q (%s)", seen.ErrOtherRule, info.ID, info.Name)
+		return fmt.Errorf("%w: %q (%q)", seen.ErrOtherRule, info.ID, info.Name)
 	}
 	r.info.Meta = joinMeta(info.ID, r.info.Meta, info.Meta)
 	// Names are for people; one must win whatever the order.

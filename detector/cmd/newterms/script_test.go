@@ -209,7 +209,7 @@ func scriptTruncate(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// scriptDamage changes every hundredth byte of the last pages of a state.
+// scriptDamage changes every hundredth byte of the end of a state.
 func scriptDamage(ts *testscript.TestScript, _ bool, args []string) {
 	for _, name := range args {
 		b := []byte(ts.ReadFile(name))

@@ -95,7 +95,7 @@ Exit codes: 0 done, 2 trouble, such as a state in use; then nothing was changed.
 					return stateError(err)
 				}
 			}
-			return absorb(cmd, *dir, data)
+			return importInto(cmd, *dir, data)
 		},
 	}
 	return cmd
@@ -148,7 +148,7 @@ Exit codes: 0 done, 2 trouble; then nothing was changed.`,
 					return stateError(fmt.Errorf("%s: %w", from, err))
 				}
 			}
-			return absorb(cmd, *dir, data)
+			return importInto(cmd, *dir, data)
 		},
 	}
 	return cmd
@@ -163,8 +163,8 @@ func readFolder(cmd *cobra.Command, dir string) (*stateData, error) {
 	return loadState(snap, snap.Rules())
 }
 
-// absorb merges data into the state in dir.
-func absorb(cmd *cobra.Command, dir string, data *stateData) error {
+// importInto merges data into the state in dir.
+func importInto(cmd *cobra.Command, dir string, data *stateData) error {
 	rules, err := data.sorted()
 	if err != nil {
 		return err

@@ -48,6 +48,10 @@ type stateLine struct {
 	Count     uint32 `json:"count,omitempty"`
 }
 
+// maxAhead is how far ahead of the clock a sighting may be. What is further ahead
+// would not expire when it should.
+const maxAhead = 24 * time.Hour
+
 // stamp writes unix ms; "" for 0.
 func stamp(ms int64) string {
 	if ms == 0 {
@@ -88,8 +92,8 @@ func writeRule(w io.Writer, r *seen.RuleInfo) error {
 
 func writeTuple(w io.Writer, t *tupleRow) error {
 	l := &stateLine{
-		Type: "tuple", RuleID: t.rule.ID, Terms: slices.Clone(t.Terms),
-		FirstSeen: stamp(t.First), LastSeen: stamp(t.Last), Count: t.Count,
+		Type: "tuple", RuleID: t.rule.ID, Terms: slices.Clone(t.Terms), Count: t.Count,
+		FirstSeen: alert.Timestamp(time.UnixMilli(t.First)), LastSeen: alert.Timestamp(time.UnixMilli(t.Last)),
 	}
 	for i, term := range l.Terms {
 		if s, ok := term.(string); ok {
@@ -233,6 +237,9 @@ func (d *stateData) tupleLine(l *stateLine) (err error) {
 	if len(terms) != len(r.info.Fields) {
 		return fmt.Errorf("%s for a rule with %s", plural(len(terms), "term"), plural(len(r.info.Fields), "field"))
 	}
+	if l.FirstSeen == "" || l.LastSeen == "" {
+		return errors.New("first_seen or last_seen is missing")
+	}
 	var s seen.Sighting
 	if s.First, err = unstamp("first_seen", l.FirstSeen); err != nil {
 		return err
@@ -240,8 +247,11 @@ func (d *stateData) tupleLine(l *stateLine) (err error) {
 	if s.Last, err = unstamp("last_seen", l.LastSeen); err != nil {
 		return err
 	}
-	if s.First < 0 || s.Last < s.First || s.Last == 0 {
-		return errors.New("first_seen and last_seen must be there, in this order")
+	if s.First < 0 || s.Last < s.First {
+		return fmt.Errorf("first_seen %q and last_seen %q are not times since 1970 in this order", l.FirstSeen, l.LastSeen)
+	}
+	if most := time.Now().Add(maxAhead); s.Last > most.UnixMilli() {
+		return fmt.Errorf("last_seen %q is more than a day ahead of the clock: the tuple would stay known until long after its window; correct the time", l.LastSeen)
 	}
 	s.Count = max(l.Count, 1)
 	r.add(raw, s)
