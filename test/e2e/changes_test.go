@@ -65,6 +65,7 @@ func swap(t *testing.T, dir, version string, files map[string]string) {
 // TestRulesChange changes rules and exceptions under a running Fluent Bit, which
 // passes every matching record along.
 func TestRulesChange(t *testing.T) {
+	t.Parallel()
 	fluentbit.Each(t, func(t *testing.T, binary string) {
 		dir := t.TempDir()
 		log, out, cm, exceptions := filepath.Join(dir, "in.log"), filepath.Join(dir, "out"), filepath.Join(dir, "rules"), filepath.Join(dir, "exceptions.toml")
@@ -149,6 +150,7 @@ func TestRulesChange(t *testing.T) {
 // TestHostRestartKeepsPeriods restarts in the middle of a period of suppression
 // and of one rule's learning.
 func TestHostRestartKeepsPeriods(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	rules := filepath.Join(dir, "rules")
 	write(t, filepath.Join(rules, "s.toml"), appRule("suppresses", "Suppresses", "event.dataset: app",

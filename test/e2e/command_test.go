@@ -31,6 +31,7 @@ func newterms(t *testing.T, code int, args ...string) (stdout, stderr string) {
 // alerts of the rest alone. While it runs, the command reads the state and
 // does not write to it.
 func TestLearnedState(t *testing.T) {
+	t.Parallel()
 	fluentbit.Each(t, func(t *testing.T, binary string) {
 		dir := t.TempDir()
 		log, out, state, other := fluentbit.AuditLog(t, dir), filepath.Join(dir, "alerts"), filepath.Join(dir, "state"), filepath.Join(dir, "other")

@@ -125,6 +125,7 @@ var alarm = regexp.MustCompile("(?m)^\\| `([^`]*newterms_[^`]*)` \\|")
 // guide's alarms use is exported by a real Fluent Bit, and a counter only in a
 // rate.
 func TestDashboard(t *testing.T) {
+	t.Parallel()
 	queries := queriesOf(t, filepath.Join(fluentbit.Root, "conf/dashboard/newterms.json"))
 	if len(queries) < 20 {
 		t.Fatalf("%d queries", len(queries))

@@ -37,6 +37,7 @@ func forwarder(dir, log string, more ...string) string {
 // TestForward sends alerts from one Fluent Bit to another in every way that
 // there is.
 func TestForward(t *testing.T) {
+	t.Parallel()
 	certs := t.TempDir()
 	crt, key := selfSigned(t, certs)
 	socket := filepath.Join(certs, "forward.sock")
@@ -57,6 +58,7 @@ func TestForward(t *testing.T) {
 			[]string{"Alert_Forward tcp://127.0.0.1:PORT", "Alert_Forward_TLS on", "Alert_Forward_TLS_Verify off", "Alert_Forward_Shared_Key secret"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			fluentbit.Each(t, func(t *testing.T, binary string) {
 				_ = os.Remove(socket)
 				port := fluentbit.FreePort(t)
@@ -84,6 +86,7 @@ func TestForward(t *testing.T) {
 // TestForwardRefused has the wrong key: the log says so, without the key, and
 // the alerts stay until the right one is given.
 func TestForwardRefused(t *testing.T) {
+	t.Parallel()
 	fluentbit.Each(t, func(t *testing.T, binary string) {
 		port, out := fluentbit.FreePort(t), filepath.Join(t.TempDir(), "alerts")
 		there, config := receiver(t, out, "Port "+port, "Shared_Key right")
@@ -113,6 +116,7 @@ func TestForwardRefused(t *testing.T) {
 // TestForwardKilled kills the receiver, again and again, while alerts are on
 // their way: none is lost, and what comes twice has the same uuid.
 func TestForwardKilled(t *testing.T) {
+	t.Parallel()
 	fluentbit.Each(t, func(t *testing.T, binary string) {
 		port, out := fluentbit.FreePort(t), filepath.Join(t.TempDir(), "alerts")
 		there, config := receiver(t, out, "Port "+port)

@@ -71,6 +71,7 @@ func (r hostRun) well(t *testing.T) hostRun {
 
 // TestHostAlertsReenter is TestAlertsReenter in the host.
 func TestHostAlertsReenter(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	log, state := fluentbit.AuditLog(t, dir), filepath.Join(dir, "state")
 	want := fluentbit.Replayed(t, fluentbit.Rules, log)
@@ -91,6 +92,7 @@ func TestHostAlertsReenter(t *testing.T) {
 // TestHostForms feeds the same events in every form that Fluent Bit's chunks
 // have had, with several threads, and on a small stack.
 func TestHostForms(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	log := fluentbit.AuditLog(t, dir)
 	want := fluentbit.Replayed(t, fluentbit.Rules, log)
@@ -130,6 +132,7 @@ func TestHostForms(t *testing.T) {
 // TestHostBroken feeds chunks that break off and chunks with changed bytes:
 // the plugin lives, and finds what comes after.
 func TestHostBroken(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	log := fluentbit.AuditLog(t, dir)
 	// Changed bytes make new tuples, more than a rule may alert on by default.
@@ -166,6 +169,7 @@ func TestHostBroken(t *testing.T) {
 // host throws away what lies in its inputs' rings, as Fluent Bit does. What may
 // have been thrown away comes again, with the same uuid.
 func TestHostReload(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	log := fluentbit.AuditLog(t, dir)
 	lines := bytes.SplitAfter(fluentbit.Gunzip(t, filepath.Join(fluentbit.Root, "test/testdata/k8s-audit.jsonl.gz")), []byte("\n"))
@@ -209,6 +213,7 @@ func once(t *testing.T, list []fluentbit.Alert) (out []fluentbit.Alert) {
 // TestHostRefused wants the host, as Fluent Bit would, to end with an error
 // when an instance refuses to start, and to hold nothing after that.
 func TestHostRefused(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	state := filepath.Join(dir, "state")
 	for _, test := range []struct{ name, config, message string }{

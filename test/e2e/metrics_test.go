@@ -113,6 +113,7 @@ func metered(t *testing.T, binary string, least int, more ...string) (fb *fluent
 // TestMetrics compares what Fluent Bit serves with what is known of the audit
 // log.
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	fluentbit.Each(t, func(t *testing.T, binary string) {
 		fb, port := metered(t, binary, fluentbit.SeedAlerts+5)
 		records := float64(fluentbit.CountLines(fluentbit.AuditLog(t, t.TempDir())))

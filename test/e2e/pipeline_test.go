@@ -16,6 +16,7 @@ import (
 // Bit gives each of the seed rule's tuples once, a second run none, and a run
 // without the state all of them again.
 func TestAlertsReenter(t *testing.T) {
+	t.Parallel()
 	fluentbit.Each(t, func(t *testing.T, binary string) {
 		dir := t.TempDir()
 		log, out, state := fluentbit.AuditLog(t, dir), filepath.Join(dir, "alerts"), filepath.Join(dir, "state")
@@ -59,6 +60,7 @@ func TestAlertsReenter(t *testing.T) {
 // TestConfigurations runs the configurations that the project ships, with
 // nothing but their paths changed.
 func TestConfigurations(t *testing.T) {
+	t.Parallel()
 	fluentbit.Each(t, func(t *testing.T, binary string) {
 		for _, name := range []string{"fluent-bit.conf", "fluent-bit.yaml"} {
 			t.Run(name, func(t *testing.T) {
@@ -93,6 +95,7 @@ func TestConfigurations(t *testing.T) {
 // TestWebhook posts the bodies of an API server's audit webhook to the http
 // input.
 func TestWebhook(t *testing.T) {
+	t.Parallel()
 	bodies := filepath.Join(fluentbit.Root, "../shared/data/k8s-audit/webhook.jsonl.gz")
 	if _, err := os.Stat(bodies); err != nil {
 		t.Skip("the bodies of the webhook are not here")
@@ -123,6 +126,7 @@ func TestWebhook(t *testing.T) {
 // TestSeveral has two outputs and three inputs: each alert goes where it
 // belongs.
 func TestSeveral(t *testing.T) {
+	t.Parallel()
 	fluentbit.Each(t, func(t *testing.T, binary string) {
 		dir := t.TempDir()
 		log := fluentbit.AuditLog(t, dir)
@@ -160,6 +164,7 @@ func TestSeveral(t *testing.T) {
 // TestRefused are configurations that stop Fluent Bit at start-up, each with
 // a message that says what to do.
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name, config, message string
 	}{
@@ -178,6 +183,7 @@ func TestRefused(t *testing.T) {
 		{"one state twice", fluentbit.Detector("kube.*", "DIR/state", "Rules "+fluentbit.Rules, "Alert_Stdout on") + fluentbit.Detector("x.*", "DIR/state", "Rules "+fluentbit.Rules, "Alert_Stdout on"), "in use by output newterms.0"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			fluentbit.Each(t, func(t *testing.T, binary string) {
 				dir := t.TempDir()
 				dummy := fluentbit.Section("INPUT", "Name dummy", "Tag kube.dummy")
@@ -191,6 +197,7 @@ func TestRefused(t *testing.T) {
 // TestLogLevel has an output say nothing below its own log_level, and look
 // like core where it speaks.
 func TestLogLevel(t *testing.T) {
+	t.Parallel()
 	fluentbit.Each(t, func(t *testing.T, binary string) {
 		dir := t.TempDir()
 		dummy := fluentbit.Section("INPUT", "Name dummy", "Tag kube.dummy")

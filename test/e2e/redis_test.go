@@ -215,6 +215,7 @@ func (f *fleet) check(trouble bool) {
 // TestSharedStore runs slices of an audit log through three Fluent Bits with
 // one memory: together they alert on each new tuple once.
 func TestSharedStore(t *testing.T) {
+	t.Parallel()
 	fluentbit.Each(t, func(t *testing.T, binary string) {
 		fluentbit.NeedsDatabase(t, binary)
 		const grants = " resetkeys ~newterms:* resetchannels -@all +@connection +get +set +pttl +eval +evalsha +hget +hset"
@@ -250,6 +251,7 @@ func TestSharedStore(t *testing.T) {
 
 // TestSharedStoreKilled kills the server twice on the way.
 func TestSharedStoreKilled(t *testing.T) {
+	t.Parallel()
 	fluentbit.Each(t, func(t *testing.T, binary string) {
 		fluentbit.NeedsDatabase(t, binary)
 		server := redisserver.Start(t)
@@ -272,6 +274,7 @@ func TestSharedStoreKilled(t *testing.T) {
 // TestSharedStoreNodeKilled kills one of the Fluent Bits again and again, in
 // the middle of its work. Its chunks are on its disk.
 func TestSharedStoreNodeKilled(t *testing.T) {
+	t.Parallel()
 	fluentbit.Each(t, func(t *testing.T, binary string) {
 		fluentbit.NeedsDatabase(t, binary)
 		server := redisserver.Start(t)

@@ -16,6 +16,7 @@ import (
 // in the host. Everything goes in one chunk, but for the lulls of a script that
 // is paced.
 func TestHostScripts(t *testing.T) {
+	t.Parallel()
 	for _, s := range scripts.Read(t, filepath.Join(fluentbit.Root, "test/testdata/elastic"), "host") {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel() // they wait, mostly

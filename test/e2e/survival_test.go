@@ -60,6 +60,7 @@ func shown(term string) string {
 // TestBurst ends Fluent Bit in a burst of new terms: the alerts of the last
 // flushes cannot leave through an input any more, and leave at the next start.
 func TestBurst(t *testing.T) {
+	t.Parallel()
 	fluentbit.Each(t, func(t *testing.T, binary string) {
 		fluentbit.NeedsDatabase(t, binary)
 		dir := t.TempDir()
@@ -90,6 +91,7 @@ func TestBurst(t *testing.T) {
 
 // TestTwoProcesses starts a second Fluent Bit on the same state.
 func TestTwoProcesses(t *testing.T) {
+	t.Parallel()
 	fluentbit.Each(t, func(t *testing.T, binary string) {
 		dir, other := t.TempDir(), t.TempDir()
 		config := fluentbit.Section("INPUT", "Name dummy", "Tag kube.dummy") + newAgent(filepath.Join(dir, "state"), "Alert_Stdout on")
@@ -111,6 +113,7 @@ func TestTwoProcesses(t *testing.T) {
 // TestHostile has user agents that are made to break something on their way
 // through Fluent Bit and back.
 func TestHostile(t *testing.T) {
+	t.Parallel()
 	hostile := []string{
 		strings.Repeat("long ", 200_000), "a\nb\r\nc", `"quotes" \`, `"}` + "\n" + `{"forged":true}`, "\x1b[31mred\x01\x7f", "a\u2028b",
 		"{rule_id}{tag}%s%n", "../../../../etc/passwd", "alert.* **", "user\u202Egnp.exe",
@@ -155,6 +158,7 @@ func TestHostile(t *testing.T) {
 // TestNoSecretsInLogs: what is configured as a secret is in no line of the
 // log, at the highest level, though everything goes wrong.
 func TestNoSecretsInLogs(t *testing.T) {
+	t.Parallel()
 	fluentbit.Each(t, func(t *testing.T, binary string) {
 		dir := t.TempDir()
 		log := filepath.Join(dir, "audit.log")

@@ -5,6 +5,7 @@
 package fluentbit
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -48,6 +49,12 @@ func Main(m *testing.M) {
 	if err := Build(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
+	}
+	// The tests wait for timers and for other processes, so more of them run at a
+	// time than there are processors, unless -parallel says otherwise.
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		_ = f.Value.Set("6")
 	}
 	os.Exit(m.Run())
 }

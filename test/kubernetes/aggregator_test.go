@@ -264,6 +264,7 @@ func TestSlack(t *testing.T) {
 // TestSnippets runs each snippet of configuration in the pages for Kubernetes
 // past Fluent Bit, which knows the plugins and their properties.
 func TestSnippets(t *testing.T) {
+	t.Parallel()
 	snippets := snippets(t)
 	if len(snippets) < 5 {
 		t.Fatalf("%d snippets", len(snippets))

@@ -323,6 +323,7 @@ func here(dir, log, port, rules string) []string {
 // TestKubernetesConfiguration runs the configuration of the DaemonSet, with
 // the rules of its ConfigMap, and after a restart it finds nothing new.
 func TestKubernetesConfiguration(t *testing.T) {
+	t.Parallel()
 	r := render(t, "base")
 	fluentbit.Each(t, func(t *testing.T, binary string) {
 		fluentbit.NeedsDatabase(t, binary)
@@ -409,6 +410,7 @@ func helm(t *testing.T) (values helmValues, files map[string]string) {
 // TestHelm holds the values for Fluent's chart against the DaemonSet of base,
 // and runs the configuration that the chart makes of them.
 func TestHelm(t *testing.T) {
+	t.Parallel()
 	values, files := helm(t)
 	pods, _ := render(t, "base").pods(t)
 	spec := pods[0].Spec

@@ -159,8 +159,10 @@ func event(id int, user, agent, uri string) []byte {
 // TestLongLine has each shipped configuration read a line of 2.4 MB, whose
 // request was 400 KB, and the lines before and after it.
 func TestLongLine(t *testing.T) {
+	t.Parallel()
 	for name, s := range shippedNodes(t) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			fluentbit.Each(t, func(t *testing.T, binary string) {
 				n := newNode(t, binary, s)
 				long := event(2, "mallory", "kubectl/v1.35.0", "/api/v1/secrets?"+strings.Repeat("&", 400_000))
@@ -182,8 +184,10 @@ func TestLongLine(t *testing.T) {
 // hundred events while it reads, and twice while it is stopped. No event is
 // lost, and what is read twice alerts once.
 func TestRotation(t *testing.T) {
+	t.Parallel()
 	for name, s := range shippedNodes(t) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			fluentbit.Each(t, func(t *testing.T, binary string) {
 				n := newNode(t, binary, s)
 				id, rotations := 0, 0

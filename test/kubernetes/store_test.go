@@ -21,6 +21,7 @@ import (
 // it with the secret that its recipe makes: each combination alerts on one of
 // them, though each node has seen it.
 func TestSharedStore(t *testing.T) {
+	t.Parallel()
 	r := render(t, "overlays/shared-store")
 	store := checkStore(t, r)
 	pods, _ := r.pods(t)

@@ -185,14 +185,14 @@ func (r *report) keep(k key, text string) {
 	r.output[k].add(text)
 }
 
-// tail is the end of what a test prints, at most a mebibyte of it.
+// tail is the end of what a test prints, at most 64 KiB of it.
 type tail struct{ text []byte }
 
 func (t *tail) add(s string) {
-	const most = 1 << 20
+	const most = 64 << 10
 	t.text = append(t.text, s...)
 	if len(t.text) > 2*most {
-		t.text = append([]byte("...\n"), t.text[len(t.text)-most:]...)
+		t.text = append([]byte("... (more before this)\n"), t.text[len(t.text)-most:]...)
 	}
 }
 
