@@ -130,7 +130,7 @@ func TestDashboard(t *testing.T) {
 	if len(queries) < 20 {
 		t.Fatalf("%d queries", len(queries))
 	}
-	guide, err := os.ReadFile(filepath.Join(fluentbit.Root, "conf/kubernetes/README.md"))
+	guide, err := os.ReadFile(filepath.Join(fluentbit.Root, "conf/kubernetes/monitoring.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
