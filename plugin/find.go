@@ -3,7 +3,11 @@ package main
 // #include "shell.h"
 import "C"
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"fluent-bit-newterms/detector"
+)
 
 // findName returns who the instance is. Fluent Bit's own function knows the
 // shown name, where the program exports it; the numbered name behind an alias
@@ -34,6 +38,17 @@ func findOutput(p *C.struct_nt_plugin) matchRule {
 func findInput(p *C.struct_nt_plugin) string {
 	in := memoryOf(p)
 	return in.tag()
+}
+
+// findProperties returns the instance's properties. It warns of those that
+// nobody reads.
+func findProperties(p *C.struct_nt_plugin, h *host, known []string, first func(key string) string) (propertyValues, error) {
+	v := propertyValues{first, readProperties(ownMemory, address(p.instance), known)}
+	warnings, err := v.check(known)
+	for _, w := range warnings {
+		h.Log(detector.LevelWarn, w)
+	}
+	return v, err
 }
 
 func memoryOf(p *C.struct_nt_plugin) instanceMemory {

@@ -21,18 +21,17 @@ type inputInstance struct {
 	input *detector.Input
 }
 
-// inputGetter reads the properties of the input that is being initialized.
-type inputGetter struct{ plugin unsafe.Pointer }
-
-func (g inputGetter) Get(key string) string {
-	return input.FLBPluginConfigKey(g.plugin, key)
-}
-
 func initInput(p *C.struct_nt_plugin, h *host) error {
 	if err := checkSpelling(p, inputKind, detector.InputProperties()); err != nil {
 		return err
 	}
-	in, err := detector.OpenInput(&registry, inputGetter{unsafe.Pointer(p)}, h, detector.InputWhere{
+	properties, err := findProperties(p, h, detector.InputProperties(), func(key string) string {
+		return input.FLBPluginConfigKey(unsafe.Pointer(p), key)
+	})
+	if err != nil {
+		return err
+	}
+	in, err := detector.OpenInput(&registry, properties, h, detector.InputWhere{
 		Instance: h.name.instance,
 		Tag:      findInput(p),
 	})

@@ -18,7 +18,7 @@
 // The rest is what Fluent Bit's Go interface does not offer by itself: log
 // lines that honour the instance's level (log.go), metrics (metrics.go), the
 // instance's Match and Tag (instance.go), and a word on misspelt properties
-// (misspelt.go).
+// (misspelt.go), and all values of a property (properties.go).
 package main
 
 // main is never run: a shared object has no entry, but the build wants one.

@@ -19,13 +19,6 @@ type outputInstance struct {
 	detector *detector.Detector
 }
 
-// outputGetter reads the properties of the output that is being initialized.
-type outputGetter struct{ plugin unsafe.Pointer }
-
-func (g outputGetter) Get(key string) string {
-	return output.FLBPluginConfigKey(g.plugin, key)
-}
-
 // initOutput opens the detector and starts the threads that will call it. The
 // pool takes the place of the context that fluent-bit-go made, and holds that
 // as its key: a flush must not enter Go to find its instance.
@@ -33,8 +26,14 @@ func initOutput(p *C.struct_nt_plugin, h *host) error {
 	if err := checkSpelling(p, outputKind, detector.Properties()); err != nil {
 		return err
 	}
+	properties, err := findProperties(p, h, detector.Properties(), func(key string) string {
+		return output.FLBPluginConfigKey(unsafe.Pointer(p), key)
+	})
+	if err != nil {
+		return err
+	}
 	match := findOutput(p)
-	d, err := detector.Open(&registry, outputGetter{unsafe.Pointer(p)}, h, detector.Where{
+	d, err := detector.Open(&registry, properties, h, detector.Where{
 		Instance:   h.name.instance,
 		Alias:      h.name.alias,
 		Match:      match.text,
