@@ -34,7 +34,7 @@ func (ls *exceptionLists) get(id string, at Position) *exceptionList {
 // addList takes in the line of an exception list itself.
 func (ls *exceptionLists) addList(t table) {
 	if id := t.str("list_id"); id != "" {
-		ls.get(id, t.doc.at(t.doc.place("list_id").value))
+		ls.get(id, t.doc.At(t.doc.Place("list_id").Value))
 	}
 }
 
@@ -42,7 +42,7 @@ func (ls *exceptionLists) addList(t table) {
 func (ls *exceptionLists) addItem(t table, values valueLists) {
 	e := Exception{
 		ID: t.str("item_id"), Name: t.str("name"), ListID: t.str("list_id"),
-		Expires: t.expiry("expire_time"), Position: t.doc.at(t.doc.place("").value),
+		Expires: t.expiry("expire_time"), Position: t.doc.At(t.doc.Place("").Value),
 	}
 	if e.ListID == "" {
 		t.missing("list_id", "the exception list that the item belongs to")
@@ -140,7 +140,7 @@ func (l *loader) attach() {
 			// there is one.
 			if ref.kind != "endpoint" {
 				l.warnings = append(l.warnings, Problem{
-					Position: d.doc.at(d.doc.place(ref.path).value), RuleID: d.ID, Rule: d.Name, Field: ref.path,
+					Position: d.doc.At(d.doc.Place(ref.path).Value), RuleID: d.ID, Rule: d.Name, Field: ref.path,
 					Msg:  fmt.Sprintf("the exception list %q is in none of the files, so its exceptions are not in force", ref.id),
 					Hint: "export the rule with its exceptions",
 				})

@@ -10,6 +10,7 @@ import (
 
 	"fluent-bit-newterms/detector/ecs"
 	"fluent-bit-newterms/detector/kql"
+	"fluent-bit-newterms/detector/place"
 )
 
 const (
@@ -43,7 +44,7 @@ type listRef struct {
 type draft struct {
 	*Rule
 	lists  []listRef
-	doc    *document
+	doc    *place.Document
 	idPath string // of rule_id
 	sound  bool   // no errors were found in it
 }
@@ -53,7 +54,7 @@ func (d *draft) idAt() Position {
 	if d.doc == nil {
 		return Position{}
 	}
-	return d.doc.at(d.doc.place(d.idPath).value)
+	return d.doc.At(d.doc.Place(d.idPath).Value)
 }
 
 // build reads a rule from its table, which may be in the
@@ -68,7 +69,7 @@ func build(t table) *draft {
 		Description: t.str("description"),
 		Version:     t.integer("version", 0, 0, math.MaxInt),
 		Enabled:     t.flag("enabled", true),
-		Source:      t.doc.start(t.path),
+		Source:      t.doc.Start(t.path),
 
 		Tags:           t.strs("tags"),
 		Index:          splitIndex(t.strs("index")),
@@ -276,11 +277,11 @@ func buildTerms(t table, r *Rule) (windowAt string) {
 	for i, term := range r.Terms {
 		switch {
 		case strings.TrimSpace(term) == "" || strings.ContainsRune(term, '*'):
-			fields.fail(elementPath(at, i), "name each field in full", "%q is no field name", term)
+			fields.fail(place.Element(at, i), "name each field in full", "%q is no field name", term)
 		case slices.Contains(r.Terms[:i], term):
-			fields.warn(elementPath(at, i), "", "%s names %q twice", at, term)
+			fields.warn(place.Element(at, i), "", "%s names %q twice", at, term)
 		case ecs.NestedAbove(term) != "":
-			fields.warn(elementPath(at, i), "Elastic does not see it either",
+			fields.warn(place.Element(at, i), "Elastic does not see it either",
 				"%s lies in the nested field %s, where terms are not looked for, so this rule never alerts", term, ecs.NestedAbove(term))
 		}
 	}

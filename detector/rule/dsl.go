@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"fluent-bit-newterms/detector/kql"
+	"fluent-bit-newterms/detector/place"
 )
 
 // A clause reads one kind of query of the Elasticsearch query DSL: q is the
@@ -76,7 +77,7 @@ func dsl(q table) kql.Node {
 				hint = "supported are " + strings.Join(kinds, ", ")
 			}
 		}
-		q.failKey(q.at(name), hint, "%s: queries of kind %s are not supported", q.path, childPath("", name))
+		q.failKey(q.at(name), hint, "%s: queries of kind %s are not supported", q.path, place.Child("", name))
 		return nil
 	}
 	body, ok := q.sub(name)
@@ -221,7 +222,7 @@ func termsClause(q table) kql.Node {
 		}
 		for i, value := range list {
 			if _, ok := scalarText(value); !ok {
-				q.wrongType(elementPath(q.at(field), i), "one value", value)
+				q.wrongType(place.Element(q.at(field), i), "one value", value)
 				continue
 			}
 			nodes = append(nodes, equals(field, value))

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"fluent-bit-newterms/detector/kql"
+	"fluent-bit-newterms/detector/place"
 )
 
 // Exception keeps events from alerting. An event that it matches is no
@@ -125,7 +126,7 @@ func entryAny(t table, field string) kql.Node {
 	nodes := make([]kql.Node, 0, len(list))
 	for i, v := range list {
 		if _, ok := scalarText(v); !ok {
-			t.wrongType(elementPath(t.at("value"), i), "one value", v)
+			t.wrongType(place.Element(t.at("value"), i), "one value", v)
 			return nil
 		}
 		nodes = append(nodes, equals(field, v))

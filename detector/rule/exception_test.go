@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fluent-bit-newterms/detector/kql"
+	"fluent-bit-newterms/detector/place"
 )
 
 func TestActiveExceptions(t *testing.T) {
@@ -155,7 +156,7 @@ func TestValueLists(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := &loader{opts: Options{Lists: []string{filepath.Join(dir, "else/where")}}}
-			r := &reader{doc: &document{text: "{}", json: true}}
+			r := &reader{doc: &place.Document{Text: "{}", JSON: true}}
 			m := map[string]any{"list": map[string]any{"type": c.kind}}
 			if c.id != "" {
 				m["list"].(map[string]any)["id"] = c.id

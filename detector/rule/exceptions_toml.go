@@ -23,7 +23,7 @@ func ownExceptions(top table, lists valueLists) []Exception {
 	for i, t := range top.subs("exception") {
 		e := Exception{
 			ID: t.str("id"), Name: t.str("name"), Rules: t.strs("rule"), Expires: t.expiry("expires"),
-			Position: t.doc.at(t.doc.place(t.path).key),
+			Position: t.doc.At(t.doc.Place(t.path).Key),
 		}
 		if comment := t.str("comment"); e.Name == "" {
 			e.Name = comment

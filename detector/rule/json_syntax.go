@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"fluent-bit-newterms/detector/place"
 )
 
 // jsonFault finds where text stops being JSON: the place in bytes, what was
@@ -63,8 +65,8 @@ func (s *jsonSyntax) eat(signs string) (sign byte, ok bool) {
 func (s *jsonSyntax) value(depth int) bool {
 	sign, ok := s.eat(`{["`)
 	switch {
-	case depth > maxJSONDepth:
-		return s.fail(fmt.Sprintf("at most %d brackets in one another", maxJSONDepth))
+	case depth > place.MaxJSONDepth:
+		return s.fail(fmt.Sprintf("at most %d brackets in one another", place.MaxJSONDepth))
 	case !ok:
 		return s.scalar()
 	case sign == '"':

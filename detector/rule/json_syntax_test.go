@@ -3,6 +3,8 @@ package rule
 import (
 	"encoding/json"
 	"testing"
+
+	"fluent-bit-newterms/detector/place"
 )
 
 func TestJSONFault(t *testing.T) {
@@ -48,7 +50,7 @@ func FuzzJSONFault(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		at, _, expected, ok := jsonFault(text)
-		if jsonDepth(text) <= maxJSONDepth && ok == json.Valid([]byte(text)) {
+		if jsonDepth(text) <= place.MaxJSONDepth && ok == json.Valid([]byte(text)) {
 			t.Errorf("%q: fault %t (expected %q), valid %t", text, ok, expected, !ok)
 		}
 		if at < 0 || at > len(text) {

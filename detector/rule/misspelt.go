@@ -6,6 +6,7 @@ import (
 
 	"fluent-bit-newterms/detector/ecs"
 	"fluent-bit-newterms/detector/kql"
+	"fluent-bit-newterms/detector/place"
 	"fluent-bit-newterms/detector/record"
 )
 
@@ -14,11 +15,11 @@ import (
 func warnOfMisspelt(t table, r *Rule) {
 	termsAt := t.at("new_terms_fields")
 	if t.m["new_terms"] != nil {
-		termsAt = childPath(t.at("new_terms"), "value")
+		termsAt = place.Child(t.at("new_terms"), "value")
 	}
 	for i, term := range r.Terms {
 		if known := nearField(term); known != "" {
-			t.warn(elementPath(termsAt, i), "did you mean "+known+"?", "no table of fields knows %s", shorten(term))
+			t.warn(place.Element(termsAt, i), "did you mean "+known+"?", "no table of fields knows %s", shorten(term))
 		}
 	}
 	for _, f := range kql.Fields(r.Filter) {

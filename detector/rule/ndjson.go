@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	jsoniter "github.com/json-iterator/go"
+
+	"fluent-bit-newterms/detector/place"
 )
 
 // numbers keeps a number as it is written, so that a long one loses nothing.
@@ -22,7 +24,7 @@ func (l *loader) addNDJSON(file string, data []byte) {
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		doc := &document{file: file, text: strings.TrimRight(string(line), "\r\n"), firstLine: number, json: true}
+		doc := &place.Document{File: file, Text: strings.TrimRight(string(line), "\r\n"), FirstLine: number, JSON: true}
 		r := &reader{doc: doc}
 		if t, ok := decodeJSON(r); ok {
 			l.addLine(t)
@@ -38,27 +40,27 @@ func (l *loader) addNDJSON(file string, data []byte) {
 // syntax.
 func decodeJSON(r *reader) (table, bool) {
 	const hint = "an export has one JSON object a line"
-	if !utf8.ValidString(r.doc.text) {
-		r.failAt(r.doc.at(validUTF8(r.doc.text)), "", "save the file as UTF-8", "not valid JSON: not UTF-8")
+	if !utf8.ValidString(r.doc.Text) {
+		r.failAt(r.doc.At(validUTF8(r.doc.Text)), "", "save the file as UTF-8", "not valid JSON: not UTF-8")
 		return table{}, false
 	}
-	if !numbers.Valid([]byte(r.doc.text)) || jsonDepth(r.doc.text) > maxJSONDepth {
-		at, found, expected, ok := jsonFault(r.doc.text)
+	if !numbers.Valid([]byte(r.doc.Text)) || jsonDepth(r.doc.Text) > place.MaxJSONDepth {
+		at, found, expected, ok := jsonFault(r.doc.Text)
 		if !ok {
-			r.failAt(r.doc.at(0), "", hint, "not valid JSON")
+			r.failAt(r.doc.At(0), "", hint, "not valid JSON")
 			return table{}, false
 		}
-		r.failAt(r.doc.at(at), "", hint, "not valid JSON: expected %s, found %s", expected, found)
+		r.failAt(r.doc.At(at), "", hint, "not valid JSON: expected %s, found %s", expected, found)
 		return table{}, false
 	}
 	var v any
-	if err := numbers.UnmarshalFromString(r.doc.text, &v); err != nil {
-		r.failAt(r.doc.at(0), "", hint, "not valid JSON")
+	if err := numbers.UnmarshalFromString(r.doc.Text, &v); err != nil {
+		r.failAt(r.doc.At(0), "", hint, "not valid JSON")
 		return table{}, false
 	}
 	m, ok := v.(map[string]any)
 	if !ok {
-		r.failAt(r.doc.at(0), "", hint, "a line of an export must be an object, found %s", describe(v))
+		r.failAt(r.doc.At(0), "", hint, "a line of an export must be an object, found %s", describe(v))
 		return table{}, false
 	}
 	return r.table("", m), true
@@ -79,7 +81,7 @@ func (l *loader) addLine(t table) {
 	case has("exported_count", "exported_rules_count", "exported_exception_list_count"):
 		l.checkCounts(t)
 	case has("item_id") || has("entries") && has("list_id"):
-		l.lists.addItem(t, l.valueLists(t.doc.file))
+		l.lists.addItem(t, l.valueLists(t.doc.File))
 	case has("list_id") && !has("rule_id"):
 		l.lists.addList(t)
 	case has("rule_id", "risk_score", "new_terms_fields", "query"):

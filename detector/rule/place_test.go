@@ -8,12 +8,14 @@ import (
 	"testing"
 
 	"github.com/BurntSushi/toml"
+
+	"fluent-bit-newterms/detector/place"
 )
 
 // odd is TOML in all the ways in which its decoder takes it.
 const odd = "# a comment = [x]\r\n" + `top = 1 # and more
-"quoted key" . 'other.key' = "v"
-dotted.key.x = 'its'` + "\n" + `
+"quoted key" . 'other.Key' = "v"
+dotted.Key.x = 'its'` + "\n" + `
 [ spaced . "tab\tle" ]
 a = [ 1, [ "x", 'y' ], # within
   { k = "}", l = [ ] },
@@ -65,59 +67,58 @@ func TestPlaces(t *testing.T) {
 				t.Fatal(err)
 			}
 			plainValue(m)
-			checkPlaces(t, &document{text: text, firstLine: 1}, "", m)
+			checkPlaces(t, &place.Document{Text: text, FirstLine: 1}, "", m)
 			for _, indent := range []string{"", "  "} {
 				data, err := numbers.MarshalIndent(m, "", indent)
 				if err != nil {
 					t.Fatal(err)
 				}
-				checkPlaces(t, &document{text: string(data), firstLine: 1, json: true}, "", m)
+				checkPlaces(t, &place.Document{Text: string(data), FirstLine: 1, JSON: true}, "", m)
 			}
 		})
 	}
 }
 
-func checkPlaces(t *testing.T, d *document, path string, v any) {
+func checkPlaces(t *testing.T, d *place.Document, path string, v any) {
 	t.Helper()
-	d.place("")
-	p, ok := d.places[path]
+	p, ok := d.Find(path)
 	if !ok {
-		t.Fatalf("json %v: %s has no place", d.json, path)
+		t.Fatalf("json %v: %s has no place", d.JSON, path)
 	}
 	switch v := v.(type) {
 	case map[string]any:
 		for key, e := range v {
-			child := childPath(path, key)
-			if parentPath(child) != path {
-				t.Errorf("the parent of %s is %s, want %s", child, parentPath(child), path)
+			child := place.Child(path, key)
+			if place.Parent(child) != path {
+				t.Errorf("the parent of %s is %s, want %s", child, place.Parent(child), path)
 			}
 			checkPlaces(t, d, child, e)
 		}
 	case []any:
 		for i, e := range v {
-			checkPlaces(t, d, elementPath(path, i), e)
+			checkPlaces(t, d, place.Element(path, i), e)
 		}
 	case string:
-		quote := d.text[p.value : p.value+1]
+		quote := d.Text[p.Value : p.Value+1]
 		if quote != `"` && quote != "'" {
-			t.Fatalf("json %v: the text at %s starts with %s", d.json, path, quote)
+			t.Fatalf("json %v: the text at %s starts with %s", d.JSON, path, quote)
 		}
-		if strings.HasPrefix(d.text[p.value:], strings.Repeat(quote, 3)) {
+		if strings.HasPrefix(d.Text[p.Value:], strings.Repeat(quote, 3)) {
 			quote = strings.Repeat(quote, 3)
 		}
-		end := d.inString(path, len(v))
-		lines := strings.SplitAfter(d.text, "\n")
+		end := d.InString(path, len(v))
+		lines := strings.SplitAfter(d.Text, "\n")
 		rest := string([]rune(lines[end.Line-1])[end.Column-1:])
 		if !strings.HasPrefix(rest, quote) {
-			t.Errorf("json %v: the text at %s ends at %v, before %q", d.json, path, end, shorten(rest))
+			t.Errorf("json %v: the text at %s ends at %v, before %q", d.JSON, path, end, shorten(rest))
 		}
 	case bool:
-		if !strings.HasPrefix(d.text[p.value:], strconv.FormatBool(v)) {
-			t.Errorf("json %v: at %s stands %q, want %v", d.json, path, shorten(d.text[p.value:]), v)
+		if !strings.HasPrefix(d.Text[p.Value:], strconv.FormatBool(v)) {
+			t.Errorf("json %v: at %s stands %q, want %v", d.JSON, path, shorten(d.Text[p.Value:]), v)
 		}
 	case int64:
-		if !strings.HasPrefix(d.text[p.value:], strconv.FormatInt(v, 10)) {
-			t.Errorf("json %v: at %s stands %q, want %v", d.json, path, shorten(d.text[p.value:]), v)
+		if !strings.HasPrefix(d.Text[p.Value:], strconv.FormatInt(v, 10)) {
+			t.Errorf("json %v: at %s stands %q, want %v", d.JSON, path, shorten(d.Text[p.Value:]), v)
 		}
 	}
 }
@@ -135,16 +136,16 @@ func TestParentPath(t *testing.T) {
 		`a."say \"x\" now"`: "a",
 		`a[1]."x[0]"`:       "a[1]",
 	} {
-		if got := parentPath(path); got != want {
-			t.Errorf("parentPath(%s) = %s, want %s", path, got, want)
+		if got := place.Parent(path); got != want {
+			t.Errorf("place.Parent(%s) = %s, want %s", path, got, want)
 		}
 	}
 }
 
 // TestPlaceOfAbsent checks that what is not there is told at what is around it.
 func TestPlaceOfAbsent(t *testing.T) {
-	d := &document{file: "f", text: "[rule]\n\n[rule.new_terms]\nvalue = 1\n", firstLine: 1}
-	if got := d.at(d.place("rule.new_terms.x[3].y").key).String(); got != "f:3:1" {
+	d := &place.Document{File: "f", Text: "[rule]\n\n[rule.new_terms]\nvalue = 1\n", FirstLine: 1}
+	if got := d.At(d.Place("rule.new_terms.x[3].y").Key).String(); got != "f:3:1" {
 		t.Errorf("got %s, want f:3:1", got)
 	}
 }

@@ -3,28 +3,13 @@ package rule
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"strings"
+
+	"fluent-bit-newterms/detector/place"
 )
 
-// Position is a place in a rule file. Line and Column count from 1, Column in
-// characters; they are 0 where the place is not known.
-type Position struct {
-	File         string
-	Line, Column int
-}
-
-// String returns file:line:column, without the parts that are not known.
-func (p Position) String() string {
-	s := p.File
-	if p.Line > 0 {
-		s += ":" + strconv.Itoa(p.Line)
-		if p.Column > 0 {
-			s += ":" + strconv.Itoa(p.Column)
-		}
-	}
-	return s
-}
+// Position is a place in a file.
+type Position = place.Position
 
 // Problem is one thing wrong with a rule file. In an error it keeps a rule
 // from running; in Set.Warnings it does not.

@@ -12,8 +12,8 @@ func TestProblemError(t *testing.T) {
 		p    Problem
 		want string
 	}{
-		{Problem{Position: Position{"f.toml", 3, 7}, Msg: "m", Hint: "h"}, "f.toml:3:7: m (h)"},
-		{Problem{Position: Position{"f.toml", 3, 0}, Msg: "m"}, "f.toml:3: m"},
+		{Problem{Position: Position{File: "f.toml", Line: 3, Column: 7}, Msg: "m", Hint: "h"}, "f.toml:3:7: m (h)"},
+		{Problem{Position: Position{File: "f.toml", Line: 3, Column: 0}, Msg: "m"}, "f.toml:3: m"},
 		{Problem{Position: Position{File: "f.toml"}, Msg: "m"}, "f.toml: m"},
 		{Problem{Msg: "m", Hint: "h"}, "m (h)"},
 	} {

@@ -23,7 +23,7 @@ func (r *reader) failQuery(field string, err error) {
 	if parseErr.Expected != "" {
 		msg = "expected " + parseErr.Expected + ", found " + msg
 	}
-	r.failAt(r.doc.inString(field, parseErr.Offset), field, r.inFile(field, parseErr.Hint), "%s: %s", field, msg)
+	r.failAt(r.doc.InString(field, parseErr.Offset), field, r.inFile(field, parseErr.Hint), "%s: %s", field, msg)
 }
 
 var placeInQuery = regexp.MustCompile(`line (\d+), column (\d+)`)
@@ -35,7 +35,7 @@ func (r *reader) inFile(field, hint string) string {
 		numbers := placeInQuery.FindStringSubmatch(found)
 		line, _ := strconv.Atoi(numbers[1])
 		column, _ := strconv.Atoi(numbers[2])
-		at := r.doc.inString(field, queryOffset(r.query, line, column))
+		at := r.doc.InString(field, queryOffset(r.query, line, column))
 		return fmt.Sprintf("line %d, column %d", at.Line, at.Column)
 	})
 }

@@ -9,12 +9,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"fluent-bit-newterms/detector/place"
 )
 
 // reader collects what is wrong with one rule, exception or list while its
 // tables are read.
 type reader struct {
-	doc      *document
+	doc      *place.Document
 	ruleID   string
 	name     string
 	query    string // the query that is being parsed
@@ -35,23 +37,23 @@ func (r *reader) failAt(at Position, field, hint, format string, args ...any) {
 
 // fail reports an error at the value of field.
 func (r *reader) fail(field, hint, format string, args ...any) {
-	r.failAt(r.doc.at(r.doc.place(field).value), field, hint, format, args...)
+	r.failAt(r.doc.At(r.doc.Place(field).Value), field, hint, format, args...)
 }
 
 // failKey reports an error at the key of field.
 func (r *reader) failKey(field, hint, format string, args ...any) {
-	r.failAt(r.doc.at(r.doc.place(field).key), field, hint, format, args...)
+	r.failAt(r.doc.At(r.doc.Place(field).Key), field, hint, format, args...)
 }
 
 // warn reports at the value of field what does not keep the rule from running.
 func (r *reader) warn(field, hint, format string, args ...any) {
-	at := r.doc.at(r.doc.place(field).value)
+	at := r.doc.At(r.doc.Place(field).Value)
 	r.warnings = append(r.warnings, r.problem(at, field, hint, format, args...))
 }
 
 // warnKey reports it at the key of field.
 func (r *reader) warnKey(field, hint, format string, args ...any) {
-	at := r.doc.at(r.doc.place(field).key)
+	at := r.doc.At(r.doc.Place(field).Key)
 	r.warnings = append(r.warnings, r.problem(at, field, hint, format, args...))
 }
 
@@ -71,7 +73,7 @@ func (r *reader) table(path string, m map[string]any) table {
 }
 
 // at returns the path of a key.
-func (t table) at(key string) string { return childPath(t.path, key) }
+func (t table) at(key string) string { return place.Child(t.path, key) }
 
 // get returns the value of key, nil if there is none.
 func (t table) get(key string) any {
@@ -115,7 +117,7 @@ func (t table) strs(key string) []string {
 		for i, e := range v {
 			s, ok := e.(string)
 			if !ok {
-				t.wrongType(elementPath(t.at(key), i), "text in quotes", e)
+				t.wrongType(place.Element(t.at(key), i), "text in quotes", e)
 				continue
 			}
 			texts = append(texts, s)
@@ -195,7 +197,7 @@ func (t table) subs(key string) []table {
 		if e == nil {
 			continue // Kibana drops a null among filters
 		}
-		if sub, ok := t.asTable(elementPath(t.at(key), i), e); ok {
+		if sub, ok := t.asTable(place.Element(t.at(key), i), e); ok {
 			tables = append(tables, sub)
 		}
 	}

@@ -11,13 +11,14 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"fluent-bit-newterms/detector/limits"
+	"fluent-bit-newterms/detector/place"
 )
 
 // addTOML reads a file of the rule repository's form: [metadata] and [rule].
 // A file of [[exception]] tables (see exceptions_toml.go) may stand beside
 // the rules.
 func (l *loader) addTOML(file string, data []byte) {
-	doc := &document{file: file, text: strings.TrimPrefix(string(data), "\uFEFF"), firstLine: 1}
+	doc := &place.Document{File: file, Text: strings.TrimPrefix(string(data), "\uFEFF"), FirstLine: 1}
 	r := &reader{doc: doc}
 	defer l.collect(r)
 	top, ok := decodeTOML(r)
@@ -71,7 +72,7 @@ func (l *loader) addRule(t table) {
 		t.missing("type", `type = "new_terms"`)
 	case slices.Contains(ruleTypes, kind):
 		l.skipped = append(l.skipped, Skipped{
-			Position: t.doc.at(t.doc.place(t.at("type")).value),
+			Position: t.doc.At(t.doc.Place(t.at("type")).Value),
 			RuleID:   t.ruleID, Rule: t.name, Type: kind, Language: t.str("language"),
 		})
 		for _, list := range t.subs("exceptions_list") {
@@ -85,27 +86,27 @@ func (l *loader) addRule(t table) {
 // decodeTOML decodes the document of r, and reports what is wrong with its
 // syntax.
 func decodeTOML(r *reader) (table, bool) {
-	if deepest(r.doc.text) > maxTOMLDepth {
-		r.failAt(r.doc.at(0), "", "", "not valid as a rule: brackets are nested more than %d deep", maxTOMLDepth)
+	if deepest(r.doc.Text) > maxTOMLDepth {
+		r.failAt(r.doc.At(0), "", "", "not valid as a rule: brackets are nested more than %d deep", maxTOMLDepth)
 		return table{}, false
 	}
-	if at, long := longKey(r.doc.text); long {
-		r.failAt(r.doc.at(at), "", "", "not valid as a rule: a key has more than %d parts", limits.KeyParts)
+	if at, long := longKey(r.doc.Text); long {
+		r.failAt(r.doc.At(at), "", "", "not valid as a rule: a key has more than %d parts", limits.KeyParts)
 		return table{}, false
 	}
 	var m map[string]any
-	_, err := toml.Decode(r.doc.text, &m)
+	_, err := toml.Decode(r.doc.Text, &m)
 	if err == nil {
 		plain, _ := plainValue(m).(map[string]any)
 		return r.table("", plain), true
 	}
-	at := Position{File: r.doc.file, Line: 1, Column: 1}
+	at := Position{File: r.doc.File, Line: 1, Column: 1}
 	msg := err.Error()
 	var parseErr toml.ParseError
 	if errors.As(err, &parseErr) {
-		at = r.doc.at(parseErr.Position.Start)
+		at = r.doc.At(parseErr.Position.Start)
 		if at.Line != parseErr.Position.Line {
-			at = Position{File: r.doc.file, Line: max(parseErr.Position.Line, 1), Column: 1}
+			at = Position{File: r.doc.File, Line: max(parseErr.Position.Line, 1), Column: 1}
 		}
 		msg = parseErr.Message
 	}

@@ -1,4 +1,4 @@
-package rule
+package place
 
 import (
 	"strconv"
@@ -8,8 +8,8 @@ import (
 // indexTOML finds where the keys and values of a TOML text stand, which the
 // decoder does not tell. The text has been decoded without an error, so the
 // scanner trusts its shape, and stops where it does not understand it.
-func indexTOML(text string) map[string]place {
-	s := tomlScanner{text: text, places: map[string]place{"": {}}, arrays: map[string]int{}}
+func indexTOML(text string) map[string]Place {
+	s := tomlScanner{text: text, places: map[string]Place{"": {}}, arrays: map[string]int{}}
 	s.document()
 	return s.places
 }
@@ -17,7 +17,7 @@ func indexTOML(text string) map[string]place {
 type tomlScanner struct {
 	text   string
 	i      int
-	places map[string]place
+	places map[string]Place
 	arrays map[string]int // by path of a [[table]]: its elements so far
 }
 
@@ -50,20 +50,20 @@ func (s *tomlScanner) header(start int, element bool) string {
 	path := ""
 	keys := s.keys()
 	for i, key := range keys {
-		path = childPath(path, key)
+		path = Child(path, key)
 		if n, ok := s.arrays[path]; ok && !(element && i == len(keys)-1) {
-			path = elementPath(path, n-1)
+			path = Element(path, n-1)
 		}
 		if _, ok := s.places[path]; !ok {
-			s.places[path] = place{start, start}
+			s.places[path] = Place{start, start}
 		}
 	}
 	if element {
 		n := s.arrays[path]
 		s.arrays[path] = n + 1
-		path = elementPath(path, n)
+		path = Element(path, n)
 	}
-	s.places[path] = place{start, start}
+	s.places[path] = Place{start, start}
 	for s.peek("]") {
 		s.i++
 	}
@@ -75,9 +75,9 @@ func (s *tomlScanner) pair(table string) {
 	start := s.i
 	path := table
 	for _, key := range s.keys() {
-		path = childPath(path, key)
+		path = Child(path, key)
 		if _, ok := s.places[path]; !ok {
-			s.places[path] = place{start, start}
+			s.places[path] = Place{start, start}
 		}
 	}
 	if !s.peek("=") {
@@ -86,7 +86,7 @@ func (s *tomlScanner) pair(table string) {
 	}
 	s.i++
 	s.blanks()
-	s.places[path] = place{start, s.i}
+	s.places[path] = Place{start, s.i}
 	s.value(path)
 }
 
@@ -103,8 +103,8 @@ func (s *tomlScanner) value(path string) {
 			if s.i >= len(s.text) || s.peek("]") {
 				break
 			}
-			element := elementPath(path, n)
-			s.places[element] = place{s.i, s.i}
+			element := Element(path, n)
+			s.places[element] = Place{s.i, s.i}
 			before := s.i
 			s.value(element)
 			if s.i <= before {

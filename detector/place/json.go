@@ -1,20 +1,20 @@
-package rule
+package place
 
 import (
 	"strconv"
 	"strings"
 )
 
-// maxJSONDepth bounds how deep positions are looked for.
-const maxJSONDepth = 200
+// MaxJSONDepth bounds how deep positions are looked for.
+const MaxJSONDepth = 200
 
 // indexJSON finds where the keys and values of a JSON text stand, which the
 // decoder does not tell. The text has been decoded without an error; where
 // the scanner does not understand it, it stops.
-func indexJSON(text string) map[string]place {
-	s := jsonScanner{text: text, places: map[string]place{}}
+func indexJSON(text string) map[string]Place {
+	s := jsonScanner{text: text, places: map[string]Place{}}
 	s.blanks()
-	s.places[""] = place{s.i, s.i}
+	s.places[""] = Place{s.i, s.i}
 	s.value("", 0)
 	return s.places
 }
@@ -22,11 +22,11 @@ func indexJSON(text string) map[string]place {
 type jsonScanner struct {
 	text   string
 	i      int
-	places map[string]place
+	places map[string]Place
 }
 
 func (s *jsonScanner) value(path string, depth int) {
-	if depth > maxJSONDepth || s.i >= len(s.text) {
+	if depth > MaxJSONDepth || s.i >= len(s.text) {
 		s.i = len(s.text)
 		return
 	}
@@ -47,14 +47,14 @@ func (s *jsonScanner) value(path string, depth int) {
 			s.blanks()
 			s.i++ // the colon
 			s.blanks()
-			child := childPath(path, name)
-			s.places[child] = place{key, s.i}
+			child := Child(path, name)
+			s.places[child] = Place{key, s.i}
 			s.value(child, depth+1)
 		})
 	case '[':
 		s.members(']', func(n int) {
-			child := elementPath(path, n)
-			s.places[child] = place{s.i, s.i}
+			child := Element(path, n)
+			s.places[child] = Place{s.i, s.i}
 			s.value(child, depth+1)
 		})
 	default:

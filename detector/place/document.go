@@ -1,4 +1,4 @@
-package rule
+package place
 
 import (
 	"strconv"
@@ -6,76 +6,79 @@ import (
 	"unicode/utf8"
 )
 
-// document is the text that a rule was read from, and finds the place of each
+// Document is the text that a rule was read from, and finds the place of each
 // of its values. For TOML it is a file; for NDJSON, one line of it.
-type document struct {
-	file      string
-	text      string
-	firstLine int // of text in the file, from 1
-	json      bool
+type Document struct {
+	File      string
+	Text      string
+	FirstLine int // of Text in the file, from 1
+	JSON      bool
 
 	// places is made when the first position is asked for: most rules have
 	// no problems.
-	places map[string]place
+	places map[string]Place
 }
 
-// place is where a key and its value stand in the text, as byte offsets.
+// Place is where a key and its value stand in the text, as byte offsets.
 // Elements of arrays have no key: theirs is that of the value.
-type place struct{ key, value int }
+type Place struct{ Key, Value int }
 
-// at returns the position of a byte of the text.
-func (d *document) at(offset int) Position {
-	offset = min(max(offset, 0), len(d.text))
-	before := d.text[:offset]
+// At returns the position of a byte of the text.
+func (d *Document) At(offset int) Position {
+	offset = min(max(offset, 0), len(d.Text))
+	before := d.Text[:offset]
 	line := strings.Count(before, "\n")
 	start := strings.LastIndexByte(before, '\n') + 1
 	return Position{
-		File:   d.file,
-		Line:   d.firstLine + line,
+		File:   d.File,
+		Line:   d.FirstLine + line,
 		Column: utf8.RuneCountInString(before[start:]) + 1,
 	}
 }
 
-// place returns where path stands, or else the nearest thing around it.
-func (d *document) place(path string) place {
-	if d.places == nil {
-		if d.json {
-			d.places = indexJSON(d.text)
-		} else {
-			d.places = indexTOML(d.text)
-		}
-	}
+// Place returns where path stands, or else the nearest thing around it.
+func (d *Document) Place(path string) Place {
 	for {
-		if p, ok := d.places[path]; ok {
+		if p, ok := d.Find(path); ok || path == "" {
 			return p
 		}
-		if path == "" {
-			return place{}
-		}
-		path = parentPath(path)
+		path = Parent(path)
 	}
 }
 
-// start returns where the rule at path begins. It spares the index of places in
+// Start returns where the rule at path begins. It spares the index of places in
 // the files that hold one rule, [rule] on a line of its own, which most are.
-func (d *document) start(path string) Position {
+func (d *Document) Start(path string) Position {
 	const header = "[rule]\n"
-	switch at := strings.Index(d.text, "\n"+header); {
-	case d.json && path == "":
-		return d.at(len(d.text) - len(strings.TrimLeft(d.text, " \t\r\n")))
-	case d.json || path != "rule":
-	case strings.HasPrefix(d.text, header):
-		return d.at(0)
-	case at >= 0 && strings.Count(d.text[:at], `'''`)+strings.Count(d.text[:at], `"""`) == 0:
-		return d.at(at + 1)
+	switch at := strings.Index(d.Text, "\n"+header); {
+	case d.JSON && path == "":
+		return d.At(len(d.Text) - len(strings.TrimLeft(d.Text, " \t\r\n")))
+	case d.JSON || path != "rule":
+	case strings.HasPrefix(d.Text, header):
+		return d.At(0)
+	case at >= 0 && strings.Count(d.Text[:at], `'''`)+strings.Count(d.Text[:at], `"""`) == 0:
+		return d.At(at + 1)
 	}
-	return d.at(d.place(path).key)
+	return d.At(d.Place(path).Key)
+}
+
+// Find returns where path stands; ok is false if it is not there.
+func (d *Document) Find(path string) (p Place, ok bool) {
+	if d.places == nil {
+		if d.JSON {
+			d.places = indexJSON(d.Text)
+		} else {
+			d.places = indexTOML(d.Text)
+		}
+	}
+	p, ok = d.places[path]
+	return p, ok
 }
 
 // Paths name values: keys joined with dots, indices in brackets, keys that
 // are not bare words in quotes: rule.filters[0].query.wildcard."file.path".
 
-func childPath(parent, key string) string {
+func Child(parent, key string) string {
 	if !isBareKey(key) {
 		key = strconv.Quote(key)
 	}
@@ -85,12 +88,12 @@ func childPath(parent, key string) string {
 	return parent + "." + key
 }
 
-func elementPath(parent string, i int) string {
+func Element(parent string, i int) string {
 	return parent + "[" + strconv.Itoa(i) + "]"
 }
 
-// parentPath takes the last key or index off a path.
-func parentPath(path string) string {
+// Parent takes the last key or index off a path.
+func Parent(path string) string {
 	if !strings.HasSuffix(path, `"`) {
 		return path[:max(strings.LastIndexAny(path, ".["), 0)]
 	}
@@ -117,12 +120,12 @@ func isBareKey(key string) bool {
 	return true
 }
 
-// inString returns the position of byte offset of the string value at path:
+// InString returns the position of byte offset of the string value at path:
 // the offset counts in the value, the position in the file. Escapes, the line
 // break after an opening ”' and the like are accounted for.
-func (d *document) inString(path string, offset int) Position {
-	start := d.place(path).value
-	raw := d.text[min(start, len(d.text)):]
+func (d *Document) InString(path string, offset int) Position {
+	start := d.Place(path).Value
+	raw := d.Text[min(start, len(d.Text)):]
 	var i int // in raw, a byte that gives the value's byte n
 	literal := false
 	switch {
@@ -141,7 +144,7 @@ func (d *document) inString(path string, offset int) Position {
 	case strings.HasPrefix(raw, `"`):
 		i = 1
 	default:
-		return d.at(start)
+		return d.At(start)
 	}
 	for n := 0; n < offset && i < len(raw); {
 		if literal || raw[i] != '\\' {
@@ -153,7 +156,7 @@ func (d *document) inString(path string, offset int) Position {
 		i += width
 		n += bytes
 	}
-	return d.at(start + i)
+	return d.At(start + i)
 }
 
 // escapeSize returns how long the escape at the start of raw is, and how many
