@@ -19,6 +19,7 @@ type Ref struct {
 	span   []byte
 	aks    []byte
 	aksFmt record.Format
+	file   *Mapping // of a raw event that a mapping file describes
 	extra  [][]byte // maps of msgpack whose entries are a document's own too
 }
 
@@ -34,7 +35,7 @@ func (e *Event) Ref() Ref {
 
 // borrow is Ref for the time that the event itself is valid.
 func (e *Event) borrow() Ref {
-	return Ref{Record: e.Record, Item: e.Item, shape: e.shape, format: e.format, span: e.span, aks: e.aks, aksFmt: e.aksFmt, extra: slices.Clone(e.extra)}
+	return Ref{Record: e.Record, Item: e.Item, shape: e.shape, format: e.format, span: e.span, aks: e.aks, aksFmt: e.aksFmt, extra: slices.Clone(e.extra), file: e.file}
 }
 
 // Document returns the whole ECS document of an event: for a raw audit event
@@ -48,6 +49,9 @@ func (ref *Ref) Document() (map[string]any, error) {
 	doc, err := decodeMap(ref.format, ref.span)
 	if err != nil {
 		return nil, err
+	}
+	if ref.file != nil {
+		return ref.file.interpret(doc), nil
 	}
 	switch ref.shape {
 	case ecsShape:

@@ -64,6 +64,7 @@ type steps struct {
 	unions  []slotUnion
 	outcome int32 // slot, or none
 	consts  []constant
+	derives []derivation
 }
 
 // Shape is what an event turned out to be, for Constant and Focus.
@@ -96,15 +97,18 @@ func (p *Plan) Focus(s Shape, fields []record.Field) (f *Focus, ok bool) {
 	case s.shape == rawShape && p.opts.Mode != ECS:
 		f.always = append([]int32{p.mark.auditID, p.mark.stage, p.mark.eventKind}, p.mark.ecs...)
 		f.always = append(append(f.always, p.mark.pod.pods...), p.mark.pod.namespaces...)
+	case s.shape >= fileShape:
+		p.mark.each(func(slot int32) { f.always = append(f.always, slot) })
+		for _, file := range p.files {
+			f.always = append(append(f.always, file.required...), file.slots...)
+		}
 	case s.shape == ecsShape && p.opts.Mode == ECS:
 	case s.shape == ecsShape && p.opts.Mode == Auto:
 		p.mark.each(func(slot int32) { f.always = append(f.always, slot) })
 	default:
 		return nil, false
 	}
-	if s.shape == ecsShape {
-		f.always = append(f.always, p.time)
-	}
+	f.always = append(f.always, p.timesOf(s.shape)...)
 	for i := range p.consts[s.shape] {
 		if own := p.consts[s.shape][i].own; own != none {
 			f.absent = append(f.absent, own)
@@ -207,6 +211,7 @@ func (st *steps) without(filled map[int32]bool) {
 		st.outcome = none
 	}
 	st.consts = slices.DeleteFunc(st.consts, func(c constant) bool { return filled[c.slot] })
+	st.derives = slices.DeleteFunc(st.derives, func(d derivation) bool { return filled[d.dst] })
 	st.unions = slices.DeleteFunc(st.unions, func(u slotUnion) bool { return filled[u.dst] })
 	st.copies = slices.DeleteFunc(st.copies, func(c slotCopy) bool { return filled[c.dst] })
 	st.objects = slices.DeleteFunc(st.objects, func(o objectSlot) bool { return filled[o.slot] })
@@ -232,6 +237,16 @@ func (p *Plan) stepsFor(s shape, need map[int32]bool) steps {
 			for _, src := range u.src {
 				need[src] = true
 			}
+		}
+	}
+	for i := len(p.derives[s]) - 1; i >= 0; i-- {
+		if d := &p.derives[s][i]; need[d.dst] {
+			d.needs(p, s, func(slot int32) { need[slot] = true })
+		}
+	}
+	for _, d := range p.derives[s] {
+		if need[d.dst] {
+			st.derives = append(st.derives, d)
 		}
 	}
 	// What a copy reads may be what one before it wrote.
@@ -269,6 +284,14 @@ func (r *Reader) fits(f *Focus) bool {
 	}
 	if f.shape == rawShape {
 		return v.Slot(m.auditID) != 0 && v.Slot(m.stage) != 0 && !r.plan.isProcessed(v)
+	}
+	if f.shape >= fileShape {
+		r.found = r.found[:0]
+		if r.guess || r.plan.isProcessed(v) || r.plan.isWrapping(v) {
+			return false
+		}
+		r.detect(v)
+		return len(r.found) == 1 && r.found[0] == f.shape
 	}
 	return r.plan.opts.Mode == ECS || !r.guess && r.plan.isProcessed(v) && !r.plan.isWrapping(v)
 }

@@ -53,7 +53,11 @@ func (p *Plan) lazily(key string, make func() lazyField) record.Field {
 func (p *Plan) addSpan(path string) record.Field {
 	f := record.Field(len(p.paths))
 	p.paths = append(p.paths, path)
-	for s := range shapes {
+	for s := range p.shapes {
+		if s >= fileShape {
+			p.tables[s] = append(p.tables[s], p.fileSpan(s, path))
+			continue
+		}
 		at := splitECS(path)
 		rest, inEvent := strings.CutPrefix(path, audit)
 		switch {
@@ -81,7 +85,7 @@ func (r *Reader) Fill(v *record.View, f record.Field) {
 	if err != nil {
 		return // counted when the event was scanned
 	}
-	if r.ev.shape != ecsShape {
+	if r.ev.shape != ecsShape && r.ev.file == nil {
 		addAgent(doc)
 	}
 	walkLeaves("", doc, func(path string, leaf any) {

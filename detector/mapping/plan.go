@@ -45,6 +45,9 @@ type Options struct {
 	// RefusePodEvents passes over audit events that are in the output of a pod
 	// which is no API server: anybody who can start a pod can write such.
 	RefusePodEvents bool
+	// Mappings are read beside the shapes of Kubernetes in mode Auto; nil is all
+	// that come with newterms.
+	Mappings []*Mapping
 }
 
 // shape is what a record, or a part of one, turned out to be.
@@ -55,8 +58,11 @@ const (
 	rawShape         // a Kubernetes audit event
 	gkeShape         // the same in Google Cloud's envelope
 	agentShape       // the same under kubernetes.audit
-	shapes
+	fileShape        // the raw events of the first mapping file; those of others follow
 )
+
+// maxShapes bounds the shapes of a plan.
+const maxShapes = 64
 
 // Plan is the fields that rules ask for and where each lies in every shape.
 // Ask for all fields, then make Readers; from then on the Plan must not
@@ -66,23 +72,27 @@ type Plan struct {
 	prefix string // with a dot: the nested field whose elements the paths lie in
 	layout *record.Layout
 
-	fields map[string]record.Field
-	paths  []string            // by Field
-	tables [shapes][]int32     // by Field: the slot that holds it
-	consts [shapes][]constant  // what the shape itself says
-	copies [shapes][]slotCopy  // what stands in for an empty slot, in order
-	unions [shapes][]slotUnion // fields with the values of several
-	aks    []slotCopy          // from Azure's envelope to the event in it
-	made   map[string]int32    // slots that no path fills, by name
-	lazies []lazyField         // by Field - record.FirstLazy
-	lazyBy map[string]record.Field
+	fields    map[string]record.Field
+	paths     []string                // by Field
+	shapes    shape                   // how many there are
+	files     []*filePlan             // of the shapes from fileShape on
+	tables    [maxShapes][]int32      // by Field: the slot that holds it
+	consts    [maxShapes][]constant   // what the shape itself says
+	copies    [maxShapes][]slotCopy   // what stands in for an empty slot, in order
+	derives   [maxShapes][]derivation // and what is made of them
+	compilers []*kql.Compiler         // of queries over raw names
+	unions    [maxShapes][]slotUnion  // fields with the values of several
+	aks       []slotCopy              // from Azure's envelope to the event in it
+	made      map[string]int32        // slots that no path fills, by name
+	lazies    []lazyField             // by Field - record.FirstLazy
+	lazyBy    map[string]record.Field
 
-	objects  [shapes][]objectSlot // what of these is empty is not there
-	later    int32                // a slot that no path fills, for fields that are read when asked for
+	objects  [maxShapes][]objectSlot // what of these is empty is not there
+	later    int32                   // a slot that no path fills, for fields that are read when asked for
 	mark     marks
-	time     int32         // the slot of a document's own time
-	outcomes [shapes]int32 // slot that event.outcome is written to, or -1
-	decision [shapes]int32 // slot that it follows from
+	ownTime  [1]int32         // the slot of a document's own time
+	outcomes [maxShapes]int32 // slot that event.outcome is written to, or -1
+	decision [maxShapes]int32 // slot that it follows from
 }
 
 // constant is a value that a shape stands for. What the slot own holds, if it
@@ -119,13 +129,15 @@ func NewPlan(o Options) *Plan {
 		p.outcomes[s] = none
 	}
 	p.later = p.layout.NewSlot()
-	p.time = p.layout.Want("@timestamp")
+	p.shapes = fileShape
+	p.ownTime[0] = p.layout.Want("@timestamp")
 	p.layout.Underscore("kubernetes", "audit", "annotations")
 	if o.Mode != ECS {
 		p.layout.Underscore("annotations")
 		p.layout.Underscore("labels")
 	}
 	p.setMarks()
+	p.setFiles()
 	p.add("") // the zero Field is nobody's
 	return p
 }
@@ -153,8 +165,12 @@ func (p *Plan) add(path string) record.Field {
 	f := record.Field(len(p.paths))
 	p.paths = append(p.paths, path)
 	p.fields[path] = f
-	for s := range shapes {
-		p.tables[s] = append(p.tables[s], p.slotFor(s, path))
+	for s := range p.shapes {
+		p.tables[s] = append(p.tables[s], none)
+	}
+	for s := range p.shapes {
+		// The queries of mappings, too, add fields on the way.
+		p.tables[s][f] = p.slotFor(s, path)
 	}
 	return f
 }
@@ -168,6 +184,8 @@ func (p *Plan) slotFor(s shape, path string) int32 {
 		return p.ecs(path)
 	case p.opts.Mode == ECS:
 		return p.make("nothing")
+	case s >= fileShape:
+		return p.fileSlot(s, p.files[s-fileShape].m, path)
 	}
 	if src, ok := sources[path]; ok {
 		return p.source(s, path, src)

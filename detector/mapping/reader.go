@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"fluent-bit-newterms/detector/kql"
 	"fluent-bit-newterms/detector/record"
 )
 
@@ -27,6 +28,7 @@ type Event struct {
 	span   []byte // the event
 	aks    []byte // Azure's envelope around it, if any
 	aksFmt record.Format
+	file   *Mapping
 	extra  [][]byte // see Reader.extra
 	moved  bool     // span lies in the reader's own memory
 
@@ -85,13 +87,15 @@ type Reader struct {
 	strict   bool                  // the record holds more than wrapping: no text in it is an event
 	used     int                   // the layer that the View was last filled for
 	pod      bool                  // the record is the output of a pod that is no API server
+	found    []shape               // the mapping files that the record is a raw event of
 	why      Unread                // what kept the search of the record from finding an event
 	item     int                   // events handed over and parts skipped, of the record at hand
 	hollow   *hollowness
 	elements []*elements
 	handed   uint64 // events, so that each is counted once that asks for a field
 	stats    Stats
-	steps    [shapes]steps
+	steps    [maxShapes]steps
+	memos    []*kql.Memo       // of the plan's compilers
 	focus    *Focus            // how events are read that are like those before, or nil
 	recall   func(*Event) bool // see Focus
 	outer    *record.Layout    // of log_key alone, nil without one
@@ -106,8 +110,11 @@ func (p *Plan) NewReader() *Reader {
 	r := &Reader{plan: p}
 	r.view = r.newView()
 	r.view.Defer(p.later, r.late)
-	for s := range shapes {
-		r.steps[s] = steps{p.objects[s], p.copies[s], p.unions[s], p.outcomes[s], p.consts[s]}
+	for s := range p.shapes {
+		r.steps[s] = steps{p.objects[s], p.copies[s], p.unions[s], p.outcomes[s], p.consts[s], p.derives[s]}
+	}
+	for _, c := range p.compilers {
+		r.memos = append(r.memos, c.NewMemo())
 	}
 	if p.opts.LogKey != "" {
 		r.outer = p.layout.Only(func(slot int32) bool { return slot == p.mark.logKeyText || slot == p.mark.logKeyMap })
@@ -240,7 +247,7 @@ func (r *Reader) hand(s shape, v *record.View, f record.Format, b []byte, h Hand
 // refuses counts an audit event in the output of a pod that is no API server,
 // and tells whether it is not to be handed over.
 func (r *Reader) refuses(s shape) bool {
-	if !r.pod || s == ecsShape {
+	if !r.pod || s == ecsShape || s >= fileShape {
 		return false
 	}
 	r.stats.PodEvents++
@@ -254,14 +261,18 @@ func (r *Reader) refuses(s shape) bool {
 // present makes ev the event at hand.
 func (r *Reader) present(s shape, v *record.View, f record.Format, b []byte) {
 	r.ev.View, r.ev.Time, r.ev.Item = v, r.time, r.item
-	if s == ecsShape {
-		if i := v.Slot(r.plan.time); i != 0 {
+	for _, slot := range r.plan.timesOf(s) {
+		if i := v.Slot(slot); i != 0 {
 			if ns, ok := Time(v.At(i)); ok {
 				r.ev.Time = ns
+				break
 			}
 		}
 	}
 	r.ev.shape, r.ev.format, r.ev.span = s, f, b
+	if r.ev.file = nil; s >= fileShape {
+		r.ev.file = r.plan.files[s-fileShape].m
+	}
 	if r.ev.extra = nil; s == ecsShape {
 		r.ev.extra = r.extra
 	}
@@ -279,7 +290,7 @@ func (r *Reader) complete(s shape, v *record.View, f record.Format) {
 func (r *Reader) run(st *steps, s shape, v *record.View, f record.Format) {
 	if s == ecsShape {
 		r.forgetHollow(v, f, st.objects)
-	} else {
+	} else if s < fileShape {
 		r.dropEmpty(v, f, st.objects)
 	}
 	for i := range st.copies {
@@ -287,6 +298,9 @@ func (r *Reader) run(st *steps, s shape, v *record.View, f record.Format) {
 		if (c.when == nil || r.isPresent(v, f, c.when)) && (c.unless == nil || !r.isPresent(v, f, c.unless)) {
 			v.AliasSlot(c.dst, c.src)
 		}
+	}
+	for i := range st.derives {
+		r.derive(&st.derives[i], v, f)
 	}
 	for i := range st.unions {
 		union(v, &st.unions[i])

@@ -63,6 +63,7 @@ func (r *Reader) scanned(f record.Format, b []byte, layer int, h Handler) (taken
 	case m.azure.in(v) && r.azure(f, b, layer, h):
 	case p.isGoogle(v):
 		r.hand(gkeShape, v, f, b, h)
+		return r.files(f, b, layer, true, h)
 	case p.isAgent(v):
 		r.hand(agentShape, v, f, b, h)
 	case m.holdsRecords(v):
@@ -70,7 +71,7 @@ func (r *Reader) scanned(f record.Format, b []byte, layer int, h Handler) (taken
 	case m.holdsLogEvents(v):
 		return r.list(f, v.At(v.Slot(m.logEvents)).Bytes(), layer, h)
 	default:
-		return r.other(f, b, layer, h)
+		return r.files(f, b, layer, false, h) || r.other(f, b, layer, h)
 	}
 	return true
 }

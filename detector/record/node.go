@@ -32,6 +32,10 @@ type node struct {
 	// path that it spells.
 	underscore bool
 
+	// snake: this map's names, and those below, count in snake case. Every name
+	// that is no child's is looked at again that way.
+	snake bool
+
 	// table finds children by name: open addressing, at most a quarter full,
 	// so that a name which is not there mostly meets a free place at once.
 	table []child
@@ -102,6 +106,9 @@ func (n *node) settle() {
 	for _, c := range n.children {
 		n.opens |= 1 << (firstWord(c.name+".") & 63)
 	}
+	if n.other == nil && n.snake {
+		n.other = nothing
+	}
 	if n.other != nil {
 		n.opens = ^uint64(0)
 	} else if n.underscore {
@@ -109,11 +116,21 @@ func (n *node) settle() {
 	}
 }
 
+// nothing stands for names of which nothing is wanted.
+var nothing = &node{slot: none, deep: none, span: none, plain: none, table: []child{{size: -1}, {size: -1}, {size: -1}, {size: -1}}, shift: 62}
+
 func (n *node) add(name string) *node {
+	if n.snake {
+		name = Snake(name)
+	}
 	if c := n.find(name); c != nil {
 		return c
 	}
 	c := newNode(n.deeps)
+	if n.snake {
+		c.snake = true
+		c.settle()
+	}
 	n.children = append(n.children, newChild(name, c))
 	n.inside = true
 	n.rebuild()
@@ -272,6 +289,9 @@ func (v *View) lookup(at *node, first uint64, key string) *node {
 // unlisted returns the node for a key that is no child's name. A key with dots
 // leads through the maps that it spells, which count as found.
 func (v *View) unlisted(at *node, key string) *node {
+	if at.snake {
+		return at.snaked(key)
+	}
 	if at.underscore || strings.IndexByte(key, '.') < 0 {
 		return at.other
 	}
@@ -303,7 +323,7 @@ func (n *node) only(keep func(slot) bool, above []slot) *node {
 		}
 		return s
 	}
-	c := &node{slot: kept(n.slot), span: kept(n.span), deep: kept(n.deep), above: above, underscore: n.underscore}
+	c := &node{slot: kept(n.slot), span: kept(n.span), deep: kept(n.deep), above: above, underscore: n.underscore, snake: n.snake}
 	deeps := above
 	if c.deep != none {
 		deeps = append(above[:len(above):len(above)], c.deep)

@@ -272,3 +272,10 @@ func (v *View) AliasSlot(dst, src int32) {
 	v.slots[dst] = v.slots[src]
 	v.alias = append(v.alias, dst)
 }
+
+// Keep copies text to where it lives until the View is reset.
+func (v *View) Keep(text []byte) string {
+	start := len(v.scratch)
+	v.scratch = append(v.scratch, text...)
+	return view(v.scratch[start:])
+}
