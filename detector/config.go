@@ -46,7 +46,7 @@ var properties = slices.Concat([]property{
 	{"rule_name", func(c *Config, s string) error { c.Inline.RuleName = s; return nil }},
 	{"severity", func(c *Config, s string) error { c.Inline.Severity = s; return nil }},
 	{"risk_score", func(c *Config, s string) error { c.Inline.RiskScore = s; return nil }},
-	{"mapping", func(c *Config, s string) (err error) { c.Mapping.Mode, err = mapping.ParseMode(s); return }},
+	{"mapping", func(c *Config, s string) error { return c.Mapping.Set(s) }},
 	{"log_key", func(c *Config, s string) error { c.Mapping.LogKey = s; return nil }},
 	{"pod_events", func(c *Config, s string) (err error) {
 		c.Mapping.RefusePodEvents, err = mapping.ParsePodEvents(s)

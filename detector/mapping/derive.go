@@ -12,7 +12,8 @@ import (
 type derivation struct {
 	dst     int32
 	sources []derivedSource
-	object  []int32 // no source: an object is at dst if anything is in one of these
+	object  []int32 // without values, an object is at dst if anything is in one of these
+	noEmpty bool    // empty texts are dropped, as the Kubernetes integration does
 }
 
 // derivedSource is a fieldSource whose places are slots.
@@ -63,6 +64,36 @@ func (p *Plan) fileSlot(s shape, m *Mapping, name string) int32 {
 	}
 	p.derives[s] = append(p.derives[s], d)
 	return slot
+}
+
+// gkeSlot returns the slot of a field of a log entry of Google Cloud with an
+// audit event: what the pipeline makes of it, else what the mapping does.
+func (p *Plan) gkeSlot(path string) int32 {
+	slot, m := p.auditSlot(gkeShape, path), builtins()[gkeMapping]
+	f, below := m.find(path)
+	d := derivation{noEmpty: true, sources: []derivedSource{{fieldSource: &fieldSource{direct: true}, slots: []int32{slot}}}}
+	if f == nil {
+		for i := range m.fields {
+			if strings.HasPrefix(m.fields[i].target, path+".") {
+				d.object = append(d.object, p.gkeSlot(m.fields[i].target))
+			}
+		}
+		if d.object == nil {
+			return slot
+		}
+		f = &field{}
+	}
+	dst, made := p.fresh(gkeMapping + " or " + path)
+	if made {
+		d.dst = dst
+		for i := range f.sources {
+			if src := &f.sources[i]; len(below) == 0 || src.direct {
+				d.sources = append(d.sources, p.sourceAt(gkeShape, m, path, src, below))
+			}
+		}
+		p.derives[gkeShape] = append(p.derives[gkeShape], d)
+	}
+	return dst
 }
 
 // objectOf returns the slot of a field that only has fields below it.
@@ -202,12 +233,6 @@ func (r *Reader) derive(d *derivation, v *record.View, f record.Format) {
 	if v.Slot(d.dst) != 0 {
 		return
 	}
-	for _, slot := range d.object {
-		if v.Slot(slot) != 0 {
-			v.PushSlot(d.dst, record.Value{Kind: record.Object})
-			return
-		}
-	}
 	for i := range d.sources {
 		src := &d.sources[i]
 		if src.when != nil && !r.matches(src.when, v) {
@@ -220,7 +245,7 @@ func (r *Reader) derive(d *derivation, v *record.View, f record.Format) {
 		for _, slot := range src.slots {
 			for k := v.Slot(slot); k != 0; k = v.Next(k) {
 				val := *v.At(k)
-				if val.Kind == record.Object && (!src.direct || seen) {
+				if val.Kind == record.Object && (!src.direct || seen) || d.noEmpty && val.Kind == record.String && val.Str == "" {
 					continue
 				}
 				r.push(v, d.dst, src, val, seen)
@@ -239,6 +264,12 @@ func (r *Reader) derive(d *derivation, v *record.View, f record.Format) {
 			r.inside(&src.inside[k], src, v, f, d.dst)
 		}
 		if v.Slot(d.dst) != 0 {
+			return
+		}
+	}
+	for _, slot := range d.object {
+		if v.Slot(slot) != 0 {
+			v.PushSlot(d.dst, record.Value{Kind: record.Object})
 			return
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"fluent-bit-newterms/detector/record"
 )
@@ -80,7 +81,28 @@ func (ref *Ref) Document() (map[string]any, error) {
 			delete(doc, name)
 		}
 	}
-	return pipeline(ref.shape, doc, envelope, beside), nil
+	if ref.shape != gkeShape {
+		return pipeline(ref.shape, doc, envelope, beside), nil
+	}
+	made := builtins()[gkeMapping].values(doc)
+	doc = pipeline(ref.shape, doc, envelope, beside)
+	for _, name := range sortedKeys(made) {
+		if fits(doc, strings.Split(name, ".")) {
+			set(doc, name, made[name])
+		}
+	}
+	clean(doc)
+	return doc, nil
+}
+
+// fits tells whether nothing is at a path, or in its way.
+func fits(doc map[string]any, path []string) bool {
+	for k := 1; k < len(path); k++ {
+		if val, ok := at(doc, path[:k]).(map[string]any); !ok {
+			return val == nil && at(doc, path[:k]) == nil
+		}
+	}
+	return at(doc, path) == nil
 }
 
 var errNotDocument = errors.New("the event is not a map")

@@ -21,7 +21,7 @@ type Mapping struct {
 	Dataset string // data_stream.dataset and event.dataset
 
 	detect   kql.Node
-	required []path // what detect cannot be true without
+	required [][]path // detect cannot be true without all of one of these
 	unwrap   []string
 	time     []path
 	fields   []field // in order of their targets
@@ -90,7 +90,14 @@ var builtins = sync.OnceValue(func() map[string]*Mapping {
 
 // Builtin returns the names of the mappings that come with newterms, in order;
 // kubernetes_audit and ecs, which are no files, are not among them.
-func Builtin() []string { return slices.Sorted(maps.Keys(builtins())) }
+func Builtin() []string {
+	names := slices.Sorted(maps.Keys(builtins()))
+	return slices.DeleteFunc(names, func(s string) bool { return s == gkeMapping })
+}
+
+// gkeMapping is the mapping of the entries of Google Kubernetes Engine. It adds
+// to what the Kubernetes integration's pipeline makes of them.
+const gkeMapping = "kubernetes_gke"
 
 // BuiltinText returns the file of a mapping that comes with newterms.
 func BuiltinText(name string) (string, bool) {

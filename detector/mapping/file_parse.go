@@ -71,11 +71,19 @@ func (p *parser) file(tree map[string]any) {
 	if p.m.detect = p.query("mapping.detect", head["detect"]); p.m.detect == nil {
 		p.fail("mapping", "detect is missing: a query over the names of raw events that no other source fits")
 	} else {
-		for _, name := range required(p.m.detect) {
-			p.m.required = append(p.m.required, path{names: strings.Split(name, "."), element: -1})
+		branches := []kql.Node{p.m.detect}
+		if or, ok := p.m.detect.(kql.Or); ok {
+			branches = or.Nodes
 		}
-		if len(p.m.required) == 0 {
-			p.fail("mapping.detect", "no field has to be there: begin with one that every event of the source has, such as eventSource: *")
+		for _, branch := range branches {
+			var all []path
+			for _, name := range required(branch) {
+				all = append(all, path{names: strings.Split(name, "."), element: -1})
+			}
+			if len(all) == 0 {
+				p.fail("mapping.detect", "no field has to be there: begin with one that every event of the source has, such as eventSource: *")
+			}
+			p.m.required = append(p.m.required, all)
 		}
 	}
 	for _, name := range p.texts("mapping.unwrap", head["unwrap"]) {

@@ -5,8 +5,8 @@ import "fluent-bit-newterms/detector/record"
 // filePlan is a mapping file in a plan.
 type filePlan struct {
 	m        *Mapping
-	required []int32 // slots without which the record is no event of the source
-	slots    []int32 // all that detect looks at
+	required [][]int32 // slots: the record is no event of the source unless all of one of these are filled
+	slots    []int32   // all that detect looks at
 	detect   *rawQuery
 	times    []int32
 }
@@ -34,8 +34,12 @@ func (p *Plan) setFiles() {
 	for i, m := range all[:p.shapes-fileShape] {
 		f := &filePlan{m: m}
 		f.detect = p.rawQuery(fileShape+shape(i), m, m.detect)
-		for _, at := range m.required {
-			f.required = append(f.required, p.layout.Want(at.names...))
+		for _, branch := range m.required {
+			var all []int32
+			for _, at := range branch {
+				all = append(all, p.layout.Want(at.names...))
+			}
+			f.required = append(f.required, all)
 		}
 		for _, at := range m.time {
 			f.times = append(f.times, p.layout.Want(at.names...))
@@ -73,18 +77,29 @@ func (p *Plan) fileSpan(s shape, name string) int32 {
 // event of.
 func (r *Reader) detect(v *record.View) {
 	r.found = r.found[:0]
-files:
 	for i, f := range r.plan.files {
-		for _, slot := range f.required {
-			if v.Slot(slot) == 0 {
-				continue files
-			}
+		if !f.may(v) {
+			continue
 		}
 		v.SetTable(r.plan.tables[fileShape+shape(i)])
 		if r.matches(f.detect, v) {
 			r.found = append(r.found, fileShape+shape(i))
 		}
 	}
+}
+
+// may tells whether a record can be an event of the source.
+func (f *filePlan) may(v *record.View) bool {
+branches:
+	for _, branch := range f.required {
+		for _, slot := range branch {
+			if v.Slot(slot) == 0 {
+				continue branches
+			}
+		}
+		return true
+	}
+	return false
 }
 
 // files hands the record over as a raw event of each mapping file that it is one

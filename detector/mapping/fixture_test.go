@@ -255,6 +255,9 @@ type catcher struct {
 }
 
 func newCatcher(o Options, fields ...string) *catcher {
+	if o.Mappings == nil {
+		o.Mappings = []*Mapping{} // those of files are tested by themselves
+	}
 	p := NewPlan(o)
 	c := &catcher{fields: fields}
 	for _, path := range fields {

@@ -100,7 +100,7 @@ func (p *Plan) Focus(s Shape, fields []record.Field) (f *Focus, ok bool) {
 	case s.shape >= fileShape:
 		p.mark.each(func(slot int32) { f.always = append(f.always, slot) })
 		for _, file := range p.files {
-			f.always = append(append(f.always, file.required...), file.slots...)
+			f.always = append(f.always, file.slots...)
 		}
 	case s.shape == ecsShape && p.opts.Mode == ECS:
 	case s.shape == ecsShape && p.opts.Mode == Auto:
@@ -221,6 +221,16 @@ func (st *steps) without(filled map[int32]bool) {
 // adds what they look at themselves.
 func (p *Plan) stepsFor(s shape, need map[int32]bool) steps {
 	var st steps
+	for i := len(p.derives[s]) - 1; i >= 0; i-- {
+		if d := &p.derives[s][i]; need[d.dst] {
+			d.needs(p, s, func(slot int32) { need[slot] = true })
+		}
+	}
+	for _, d := range p.derives[s] {
+		if need[d.dst] {
+			st.derives = append(st.derives, d)
+		}
+	}
 	for i := range p.consts[s] {
 		if c := &p.consts[s][i]; need[c.slot] {
 			st.consts = append(st.consts, constant{c.slot, none, c.value})
@@ -237,16 +247,6 @@ func (p *Plan) stepsFor(s shape, need map[int32]bool) steps {
 			for _, src := range u.src {
 				need[src] = true
 			}
-		}
-	}
-	for i := len(p.derives[s]) - 1; i >= 0; i-- {
-		if d := &p.derives[s][i]; need[d.dst] {
-			d.needs(p, s, func(slot int32) { need[slot] = true })
-		}
-	}
-	for _, d := range p.derives[s] {
-		if need[d.dst] {
-			st.derives = append(st.derives, d)
 		}
 	}
 	// What a copy reads may be what one before it wrote.

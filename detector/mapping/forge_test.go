@@ -26,7 +26,7 @@ func TestNotForged(t *testing.T) {
 			`{"event":{"category":"web"},"kind":"EventList","items":[],"message":` + quoted(text) + `}`,
 		} {
 			for _, f := range formats {
-				c := newCatcher(Options{}, "message")
+				c := newCatcher(Options{Mappings: all()}, "message")
 				if got := c.one(t, f.format, parse(t, in)); got.raw {
 					t.Errorf("%s: %s was taken for an audit event", f.name, in)
 				}
@@ -61,7 +61,7 @@ func TestUnwraps(t *testing.T) {
 		azure,
 	} {
 		for _, f := range formats {
-			c := newCatcher(Options{}, "kubernetes.audit.verb", "user_agent.original")
+			c := newCatcher(Options{Mappings: all()}, "kubernetes.audit.verb", "user_agent.original")
 			got := c.one(t, f.format, parse(t, in))
 			if !got.raw || len(got.values["user_agent.original"]) != 1 || c.reader.Stats().Unread != ([UnreadReasons]uint64{}) {
 				t.Errorf("%s: %s gives %v", f.name, in, got.values)

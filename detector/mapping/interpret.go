@@ -23,20 +23,30 @@ func (m *Mapping) interpret(raw map[string]any) map[string]any {
 			break
 		}
 	}
+	values := m.values(raw)
+	for _, name := range sortedKeys(values) { // what lies above goes first
+		if val := values[name]; name == "" {
+			addAll(doc, val.(map[string]any))
+		} else {
+			put(doc, strings.Split(name, "."), val)
+		}
+	}
+	return doc
+}
+
+// values returns the values of the mapping's fields in a raw event, by target.
+func (m *Mapping) values(raw map[string]any) map[string]any {
+	all := make(map[string]any)
 	for i := range m.fields {
 		f := &m.fields[i]
 		for k := range f.sources {
 			if val := f.sources[k].in(raw); val != nil {
-				if f.target == "" {
-					addAll(doc, val.(map[string]any))
-				} else {
-					put(doc, strings.Split(f.target, "."), val)
-				}
+				all[f.target] = val
 				break
 			}
 		}
 	}
-	return doc
+	return all
 }
 
 // in returns what lies at the path of a decoded event, nil if nothing does.
@@ -95,7 +105,7 @@ func (s *fieldSource) in(raw map[string]any) any {
 // of the one key that the source asks for.
 func (s *fieldSource) paired(val any) any {
 	m := make(map[string]any)
-	for _, e := range listOf(val) {
+	for _, e := range elementsOf(val) {
 		key, _ := at(e, []string{s.pairs[0]}).(string)
 		if v := at(e, []string{s.pairs[1]}); key != "" && v != nil {
 			add(m, key, v)
@@ -108,6 +118,18 @@ func (s *fieldSource) paired(val any) any {
 		return nil
 	}
 	return m
+}
+
+// elementsOf returns the elements of a list, of lists in it too.
+func elementsOf(val any) (all []any) {
+	list, ok := val.([]any)
+	if !ok {
+		return []any{val}
+	}
+	for _, e := range list {
+		all = append(all, elementsOf(e)...)
+	}
+	return all
 }
 
 // converted applies the conversions to each of the values.

@@ -186,7 +186,15 @@ func (p *Plan) slotFor(s shape, path string) int32 {
 		return p.make("nothing")
 	case s >= fileShape:
 		return p.fileSlot(s, p.files[s-fileShape].m, path)
+	case s == gkeShape:
+		return p.gkeSlot(path)
 	}
+	return p.auditSlot(s, path)
+}
+
+// auditSlot returns the slot that holds the field at path in an audit event of a
+// shape.
+func (p *Plan) auditSlot(s shape, path string) int32 {
 	if src, ok := sources[path]; ok {
 		return p.source(s, path, src)
 	}

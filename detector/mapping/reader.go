@@ -299,14 +299,14 @@ func (r *Reader) run(st *steps, s shape, v *record.View, f record.Format) {
 			v.AliasSlot(c.dst, c.src)
 		}
 	}
-	for i := range st.derives {
-		r.derive(&st.derives[i], v, f)
-	}
 	for i := range st.unions {
 		union(v, &st.unions[i])
 	}
 	if st.outcome != none {
 		pushOutcome(v, st.outcome, r.plan.decision[s])
+	}
+	for i := range st.derives {
+		r.derive(&st.derives[i], v, f)
 	}
 	for i := range st.consts {
 		c := &st.consts[i]

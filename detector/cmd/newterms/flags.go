@@ -24,16 +24,15 @@ func (p *pathsValue) Set(s string) error { *p = append(*p, rule.SplitList(s)...)
 
 // modeValue is a mapping.
 type modeValue struct {
-	mode mapping.Mode
-	text string
+	options mapping.Options
+	text    string
 }
 
 func (m *modeValue) String() string { return m.text }
 func (m *modeValue) Type() string   { return "M" }
 func (m *modeValue) Set(s string) (err error) {
 	m.text = s
-	m.mode, err = mapping.ParseMode(s)
-	return err
+	return m.options.Set(s)
 }
 
 // learnValue is how long a rule learns.
@@ -125,7 +124,9 @@ func (f *shapeFlags) add(fs *pflag.FlagSet) {
 }
 
 func (f *shapeFlags) options() mapping.Options {
-	return mapping.Options{Mode: f.mode.mode, LogKey: f.logKey}
+	o := f.mode.options
+	o.LogKey = f.logKey
+	return o
 }
 
 // ruleFlags say which rules run.
