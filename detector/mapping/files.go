@@ -14,7 +14,11 @@ type filePlan struct {
 // setFiles takes up the mapping files of the options.
 func (p *Plan) setFiles() {
 	all := p.opts.mappings()
+	p.unwrap = make(map[string]bool)
 	for _, m := range all {
+		for _, name := range m.unwrap {
+			p.unwrap[name] = true
+		}
 		for i := range m.fields {
 			for k := range m.fields[i].sources {
 				if src := &m.fields[i].sources[k]; src.snake {

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"encoding/base64"
 	"strings"
 	"testing"
 )
@@ -58,6 +59,7 @@ func TestUnwraps(t *testing.T) {
 		`{"log":` + quoted("\x00\x00"+rawEvent+"\n") + `}`,
 		`{"log":` + quoted("@cee: "+rawEvent) + `}`,
 		`{"foo":` + quoted(rawEvent) + `,"hostname":"h","_SYSTEMD_UNIT":"u"}`,
+		`{"message":{"data":"` + base64.StdEncoding.EncodeToString([]byte(rawEvent)) + `","messageId":"1","publishTime":"t"},"subscription":"s"}`,
 		azure,
 	} {
 		for _, f := range formats {

@@ -75,6 +75,7 @@ type Plan struct {
 	fields    map[string]record.Field
 	paths     []string                // by Field
 	shapes    shape                   // how many there are
+	unwrap    map[string]bool         // names that mappings say are wrapping
 	files     []*filePlan             // of the shapes from fileShape on
 	tables    [maxShapes][]int32      // by Field: the slot that holds it
 	consts    [maxShapes][]constant   // what the shape itself says

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"bytes"
+	"encoding/base64"
 
 	"fluent-bit-newterms/detector/record"
 )
@@ -67,7 +68,7 @@ func (r *Reader) search(f record.Format, b []byte, layer int, h Handler) (taken 
 
 // see notes what kinds of entries the map has.
 func (w *walk) see(key string, value []byte) bool {
-	if !isShipped(key) {
+	if !w.reader.plan.wraps(key) {
 		w.foreign++
 	}
 	switch w.format.FormOf(value) {
@@ -81,7 +82,7 @@ func (w *walk) see(key string, value []byte) bool {
 
 // beside tells whether something beside the entry is no wrapping.
 func (w *walk) beside(key string) bool {
-	return w.strict || w.foreign > 1 || w.foreign == 1 && isShipped(key)
+	return w.strict || w.foreign > 1 || w.foreign == 1 && w.reader.plan.wraps(key)
 }
 
 func (w *walk) tryContainer(key string, value []byte) bool {
@@ -105,6 +106,9 @@ func (w *walk) tryText(key string, value []byte) bool {
 		return true
 	}
 	text, copied, ok := r.textOf(w.format, value, w.layer)
+	if ok && key == "data" && trimmed(text) == nil {
+		text, copied = decoded(text), true
+	}
 	if !ok || trimmed(text) == nil {
 		return true
 	}
@@ -153,6 +157,23 @@ func (w *walk) element(b []byte) bool {
 	r.strict = strict
 	w.h, w.strict = h, strict
 	return true
+}
+
+// wraps tells whether a name beside a text leaves the record a wrapping.
+func (p *Plan) wraps(name string) bool { return isShipped(name) || p.unwrap[name] }
+
+// decoded returns the JSON that a text holds in base64, as Pub/Sub and Firehose
+// deliver it under data; nil if it holds none.
+func decoded(b []byte) []byte {
+	const object, array = "ey", "W" // how { and [ begin
+	if !bytes.HasPrefix(b, []byte(object)) && !bytes.HasPrefix(b, []byte(array)) {
+		return nil
+	}
+	out, err := base64.StdEncoding.AppendDecode(nil, b)
+	if err != nil {
+		return nil
+	}
+	return out
 }
 
 // trimmed returns what of a text may be JSON, without what loggers put before
