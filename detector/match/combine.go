@@ -58,61 +58,102 @@ func (w *Worker) combine(m matched) {
 	w.results.addCombination(&m, terms, w.add(&m))
 }
 
-// combineArrays adds every combination of the distinct values of the term
-// fields.
-func (w *Worker) combineArrays(m matched) {
-	v := m.ev.View
-	for len(w.values) < len(m.c.fields) {
-		w.values = append(w.values, nil)
+// choices are the distinct values of one term field in an event, encoded as
+// terms, one after the other. Each is encoded once, whatever it is combined with.
+type choices struct {
+	values []record.Value
+	terms  []byte
+	ends   []int // of each term in terms
+}
+
+func (c *choices) term(i int) []byte {
+	if i == 0 {
+		return c.terms[:c.ends[0]]
 	}
+	return c.terms[c.ends[i-1]:c.ends[i]]
+}
+
+// fill finds the values of a field. Without one there is null, if the event
+// counts all the same.
+func (c *choices) fill(v *record.View, f record.Field, m *matched) bool {
+	c.values, c.terms, c.ends = c.values[:0], c.terms[:0], c.ends[:0]
+	for cell := v.Head(f); cell != 0; cell = v.Next(cell) {
+		if val := *v.At(cell); val.Kind != record.Object && val.Kind != record.Null {
+			c.values = append(c.values, val)
+		}
+	}
+	c.values = distinct(c.values)
+	if len(c.values) == 0 {
+		if !m.lacks() {
+			return false
+		}
+		c.terms, c.ends = seen.AppendNull(c.terms), append(c.ends, 1)
+		return true
+	}
+	for i := range c.values {
+		// More than an event may yield is never combined.
+		if i < limits.EventCombinations {
+			c.terms = seen.AppendTerm(c.terms, &c.values[i])
+			c.ends = append(c.ends, len(c.terms))
+		}
+	}
+	return true
+}
+
+// most is how large a number of combinations has to be known.
+const most = 1 << 40
+
+// combineArrays adds every combination of the distinct values of the term
+// fields, up to the bounds of an event. The values of the first field change
+// first.
+func (w *Worker) combineArrays(m matched) {
+	for len(w.choices) < len(m.c.fields) {
+		w.choices = append(w.choices, choices{})
+	}
+	all := w.choices[:len(m.c.fields)]
 	total := 1
 	for k, f := range m.c.fields {
-		vals := w.values[k][:0]
-		for cell := v.Head(f); cell != 0; cell = v.Next(cell) {
-			if val := *v.At(cell); val.Kind != record.Object && val.Kind != record.Null {
-				vals = append(vals, val)
-			}
+		if !all[k].fill(m.ev.View, f, &m) {
+			return
 		}
-		vals = distinct(vals)
-		if len(vals) == 0 {
-			if !m.lacks() {
-				return
-			}
-			vals = append(vals, record.Value{Kind: record.Null})
-		}
-		w.values[k] = vals
-		if total > 1<<40/len(vals) {
-			total = 1 << 40 // enough to know that it is too much
-		} else {
-			total *= len(vals)
-		}
+		total = min(total, most/max(len(all[k].values), 1)) * max(len(all[k].values), 1)
 	}
-	limit := limits.CombinationsPerEvent
-	if w.combinations >= limits.FlushCombinations {
-		limit = limits.FewCombinations
-	}
-	if total > limit {
-		m.truncated = total - limit
+	n := w.allowed(all, total)
+	if total > n {
+		m.truncated = total - n
 		w.counts.Truncated += uint64(m.truncated)
-		total = limit
 	}
-	w.combinations += total
-	for n := range total {
+	w.combinations += n
+	for i := range n {
 		w.terms = w.terms[:0]
-		rest := n
-		for k := range m.c.fields {
-			vals := w.values[k]
-			val := &vals[rest%len(vals)]
-			rest /= len(vals)
-			if val.Kind == record.Null {
-				w.terms = seen.AppendNull(w.terms)
-			} else {
-				w.terms = seen.AppendTerm(w.terms, val)
-			}
+		for k, rest := 0, i; k < len(all); k++ {
+			w.terms = append(w.terms, all[k].term(rest%len(all[k].ends))...)
+			rest /= len(all[k].ends)
 		}
 		terms := w.terms
 		w.results.addCombination(&m, terms, w.add(&m))
 	}
+}
+
+// allowed returns how many of an event's combinations are looked at: one at
+// least.
+func (w *Worker) allowed(all []choices, total int) int {
+	limit := limits.EventCombinations
+	if w.combinations >= limits.FlushCombinations {
+		limit = limits.FewCombinations
+	}
+	limit = min(limit, total)
+	bytes := 0
+	for i := range limit {
+		for k, rest := 0, i; k < len(all); k++ {
+			bytes += len(all[k].term(rest % len(all[k].ends)))
+			rest /= len(all[k].ends)
+		}
+		if bytes > limits.EventTermBytes && i > 0 {
+			return i
+		}
+	}
+	return limit
 }
 
 // add adds the combination whose terms are in w.terms to the batch, and returns
@@ -120,6 +161,9 @@ func (w *Worker) combineArrays(m matched) {
 func (w *Worker) add(m *matched) (place int) {
 	if m.under != 0 {
 		w.terms = AppendExceptionSet(w.terms, m.under)
+	}
+	if w.batch.full() {
+		w.flushEarly()
 	}
 	b, fresh := &w.batch, true
 	if m.missing {

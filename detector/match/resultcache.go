@@ -1,7 +1,6 @@
 package match
 
 import (
-	"fluent-bit-newterms/detector/limits"
 	"fluent-bit-newterms/detector/mapping"
 	"fluent-bit-newterms/detector/record"
 )
@@ -232,9 +231,6 @@ func (w *Worker) countAgain(x *result, ms, from, to int64) {
 // addAgain is repeat where the batch has been emptied since: the terms are known,
 // their places are found anew.
 func (w *Worker) addAgain(x *result, ev *mapping.Event, ms, from, to int64) bool {
-	if len(w.batch.Combinations) >= limits.BatchCombinations {
-		return false
-	}
 	w.countAgain(x, ms, from, to)
 	w.eventNumber = -1
 	gen, at := w.batch.gen, int32(0)

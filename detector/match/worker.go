@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"fluent-bit-newterms/detector/kql"
-	"fluent-bit-newterms/detector/limits"
 	"fluent-bit-newterms/detector/mapping"
 	"fluent-bit-newterms/detector/record"
 )
@@ -40,8 +39,8 @@ type Worker struct {
 	batch        Batch
 	eventNumber  int32 // of the event at hand in the batch, -1 before it has one
 	terms        []byte
-	values       [][]record.Value // by term field: an event's distinct values
-	combinations int              // made of arrays in the flush
+	choices      []choices // by term field
+	combinations int       // made of arrays in the flush
 
 	counts        Counts
 	read          mapping.Stats // by the reader, before the flush
@@ -128,13 +127,13 @@ func (w *Worker) Counts() *Counts {
 func (w *Worker) Reset() {
 	w.batch.reset()
 	w.eventNumber = -1
-	for k := range w.values {
-		if cap(w.values[k]) > keptCombinations {
-			w.values[k] = nil
+	for k := range w.choices {
+		if cap(w.choices[k].values) > keptCombinations || cap(w.choices[k].terms) > keptBytes {
+			w.choices[k] = choices{}
 		}
 	}
-	if cap(w.terms)+cap(w.text) > keptBytes {
-		w.terms, w.text = nil, nil
+	if cap(w.text) > keptBytes {
+		w.text = nil
 	}
 }
 
@@ -146,7 +145,7 @@ func (w *Worker) flushEarly() {
 
 // Event implements mapping.Handler.
 func (w *Worker) Event(ev *mapping.Event) {
-	if len(w.batch.Combinations) >= limits.BatchCombinations || len(w.batch.Matches) >= limits.BatchCombinations {
+	if w.batch.full() {
 		w.flushEarly()
 	}
 	if ev.Time == 0 && w.rules.timeFields != nil {
