@@ -52,6 +52,7 @@ func initOutput(p *C.struct_nt_plugin, h *host) error {
 		return fmt.Errorf("cannot start the threads of the output: %w; raise the limit of threads or memory", err)
 	}
 	*context = unsafe.Pointer(pool)
+	warnOfWorkers(h)
 	return nil
 }
 
