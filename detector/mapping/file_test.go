@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"fluent-bit-newterms/detector/ecs"
 	"fluent-bit-newterms/detector/record"
 )
 
@@ -156,7 +157,7 @@ func checkFileView(t *testing.T, name string, got caught) {
 	flat := flattened(got.document(t))
 	for _, path := range got.asked {
 		want := slices.DeleteFunc(slices.Clone(flat[path]), func(s string) bool { return s == "object" })
-		if TypeOf(path) == record.Flattened {
+		if ecs.TypeOf(path) == record.Flattened {
 			for p, vals := range flat {
 				if strings.HasPrefix(p, path+".") {
 					want = append(want, slices.DeleteFunc(slices.Clone(vals), func(s string) bool { return s == "object" })...)

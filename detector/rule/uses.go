@@ -140,7 +140,3 @@ func askedDataSets(n kql.Node) map[string]bool {
 	}
 	return nil
 }
-
-// Suggest returns the name of names that word is most likely a misspelling of,
-// or "".
-func Suggest(word string, names []string) string { return suggest(word, names) }

@@ -3,8 +3,6 @@ package rule
 import (
 	"reflect"
 	"testing"
-
-	"fluent-bit-newterms/detector/ecs"
 )
 
 func TestUses(t *testing.T) {
@@ -41,11 +39,10 @@ func TestUses(t *testing.T) {
 	}
 }
 
-func TestSuggestOfFields(t *testing.T) {
-	names := ecs.Names()
-	for word, want := range map[string]string{"kubernetes.audit.usr.username": "kubernetes.audit.user.username", "user.nmae": "user.name", "some.thing.else": ""} {
-		if got := Suggest(word, names); got != want {
-			t.Errorf("Suggest(%q) is %q, want %q", word, got, want)
+func TestNearField(t *testing.T) {
+	for word, want := range map[string]string{"kubernetes.audit.usr.username": "kubernetes.audit.user.username", "user.nmae": "user.name", "some.thing.else": "", "user.name": ""} {
+		if got := nearField(word); got != want {
+			t.Errorf("nearField(%q) is %q, want %q", word, got, want)
 		}
 	}
 }
