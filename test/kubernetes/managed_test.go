@@ -56,9 +56,6 @@ func managed(t *testing.T, name, body string, send func(t *testing.T, dir, port 
 			t.Fatal(err)
 		}
 		want := fluentbit.Replayed(t, fluentbit.Rules, file)
-		if len(want) == 0 && name == "gke.yaml" {
-			t.Skip("Google's entries have no mapping yet")
-		}
 		if len(want) == 0 {
 			t.Fatal("the command finds no alert in the recorded body")
 		}
