@@ -109,7 +109,6 @@ func NewMemory(cfg MemoryConfig) *Memory {
 		probation: newSegment(cfg.MaxTuples),
 		protected: newSegment(cfg.MaxTuples),
 		noisy:     make(map[uint64]*noisyGroup),
-		heavy:     heavyHitters{counts: make(map[uint64]uint32)},
 	}
 	m.scale()
 	return m

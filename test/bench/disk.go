@@ -349,5 +349,6 @@ func (b *bench) start() (result, error) {
 		}
 	}
 	a, c := least(ours), least(theirs)
-	return most(ratio(a, c), 8, "%.0f ms for a file of %.0f MB, read in %.0f ms from the page cache", ms(a), float64(size)/1e6, ms(c)), nil
+	note := fmt.Sprintf("a journal of %.0f MB, read in %.0f ms from the page cache", float64(size)/1e6, ms(c))
+	return result{value: fmt.Sprintf("%.2f", a.Seconds()), reached: a <= time.Second, note: note}, nil
 }

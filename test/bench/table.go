@@ -103,7 +103,7 @@ func lines() []line {
 		{"disk: of that, the journal", "plain write and sync", "2", (*bench).journal},
 		{"disk: the same with golang-lru alone", "plain write and sync", "", (*bench).bareFlush},
 		{"disk: nothing new", "no write at all", "0", (*bench).quiet},
-		{"start: 1,000,000 known tuples", "reading the file", "8", (*bench).start},
+		{"start: 1,000,000 known tuples, seconds", "", "1", (*bench).start},
 		{"memory: 1,000,000 known tuples, MB", "an empty engine", "160", (*bench).memory},
 		{"replay, gzip: rate", "gzip -dc of the file", "0.5", (*bench).replayGzip},
 		{"replay, zstd: rate", "zstd -dc of the file", "", (*bench).replayZstd},
