@@ -19,6 +19,8 @@ type Event struct {
 	// (@timestamp), else the record's, in nanoseconds since the epoch; NoTime if
 	// neither has one.
 	Time int64
+	// RecordTime is the record's time alone.
+	RecordTime int64
 	// Record is the record's place in its chunk, Item the event's place in
 	// the record's list, what was skipped counted, both from 0.
 	Record, Item int
@@ -260,7 +262,7 @@ func (r *Reader) refuses(s shape) bool {
 
 // present makes ev the event at hand.
 func (r *Reader) present(s shape, v *record.View, f record.Format, b []byte) {
-	r.ev.View, r.ev.Time, r.ev.Item = v, r.time, r.item
+	r.ev.View, r.ev.Time, r.ev.RecordTime, r.ev.Item = v, r.time, r.time, r.item
 	for _, slot := range r.plan.timesOf(s) {
 		if i := v.Slot(slot); i != 0 {
 			if ns, ok := Time(v.At(i)); ok {

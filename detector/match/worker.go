@@ -148,7 +148,11 @@ func (w *Worker) Event(ev *mapping.Event) {
 	if w.batch.full() {
 		w.flushEarly()
 	}
-	if ev.Time == 0 && w.rules.timeFields != nil {
+	if ev.RecordTime == 0 && w.rules.timeFields != nil {
+		// The time fields go before the event's own time.
+		if ev.Time != 0 {
+			w.DefaultTime(ev.Time)
+		}
 		ev.Time = w.eventTime(ev.View)
 	}
 	w.memo.Reset()

@@ -119,7 +119,7 @@ type shapeFlags struct {
 }
 
 func (f *shapeFlags) add(fs *pflag.FlagSet) {
-	fs.Var(&f.mode, "mapping", "how events are read: auto, kubernetes_audit or ecs (default auto)")
+	fs.Var(&f.mode, "mapping", "how events are read: auto, or names of mappings and their files, with commas between (default auto)")
 	fs.StringVar(&f.logKey, "log-key", "", "the `KEY` that holds the event, as a map or as JSON in a string")
 }
 
