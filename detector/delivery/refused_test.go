@@ -30,8 +30,6 @@ func (s *pickySink) Deliver(ctx context.Context, records []sink.Record) (int, er
 	return s.testSink.Deliver(ctx, records)
 }
 
-func longer(n int) func([]byte) bool { return func(body []byte) bool { return len(body) > n } }
-
 // TestRefused: an alert that a sink refuses for good does not hold up the
 // others. The sink has it shortened, or it is given up; another sink has all.
 func TestRefused(t *testing.T) {

@@ -86,9 +86,7 @@ func (p *parser) file(tree map[string]any) {
 			p.m.required = append(p.m.required, all)
 		}
 	}
-	for _, name := range p.texts("mapping.unwrap", head["unwrap"]) {
-		p.m.unwrap = append(p.m.unwrap, name)
-	}
+	p.m.unwrap = append(p.m.unwrap, p.texts("mapping.unwrap", head["unwrap"])...)
 	p.m.time = p.paths("mapping.time", head["time"])
 	p.fields("fields", "", p.table("fields", tree["fields"]))
 	slices.SortFunc(p.m.fields, func(a, b field) int { return strings.Compare(a.target, b.target) })

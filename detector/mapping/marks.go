@@ -10,7 +10,6 @@ import (
 type marks struct {
 	auditID, stage, kind, version int32 // a raw event, a list
 	insertID, service, method     int32 // Google Cloud
-	principal                     int32
 	azure                         azureMarks
 	items                         int32      // of a list
 	records, logEvents            int32      // exports of Azure and CloudWatch
