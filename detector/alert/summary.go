@@ -24,7 +24,8 @@ func (k SummaryKind) String() string { return summaryNames[k] }
 type Summary struct {
 	Kind       SummaryKind
 	Count      uint64
-	Terms      [][]any   // as many as it can carry
+	Terms      [][]any // as many as it can carry
+	Noisy      []NoisyGroup
 	Start, End time.Time // the period that it is for
 	First      time.Time // of the events
 	Last       time.Time
@@ -34,6 +35,13 @@ type Summary struct {
 	UUID         string
 	OriginalTime time.Time
 	Suppression  *Suppression
+}
+
+// NoisyGroup stands for the combinations of one noisy group in a summary: what a
+// source that brings in very many has in common.
+type NoisyGroup struct {
+	Count  uint64
+	Sample []any // the terms of its first combination
 }
 
 // SummaryDocument makes the record of a summary. One of tuples over the limit
@@ -56,15 +64,24 @@ func SummaryDocument(r *Rule, s *Summary, detected time.Time, instance string) m
 		}
 		terms[i] = row
 	}
+	listed := uint64(len(s.Terms))
+	noisy := make([]any, len(s.Noisy))
+	for i, g := range s.Noisy {
+		listed += g.Count
+		noisy[i] = map[string]any{"count": g.Count, "sample": clipTerms(g.Sample)}
+	}
 	own := map[string]any{
 		"summary":          s.Kind.String(),
 		"explanation":      words,
 		"fields":           anys(r.Fields),
 		"count":            s.Count,
 		"terms":            terms,
-		"terms_not_listed": s.Count - uint64(len(s.Terms)),
+		"terms_not_listed": s.Count - min(listed, s.Count),
 		"start":            Timestamp(s.Start),
 		"end":              Timestamp(s.End),
+	}
+	if len(noisy) > 0 {
+		own["noisy_groups"] = noisy
 	}
 	if instance != "" {
 		own["instance"] = instance
@@ -95,7 +112,7 @@ func SummaryDocument(r *Rule, s *Summary, detected time.Time, instance string) m
 		return doc
 	}
 	doc["kibana.alert.reason"] = words
-	doc["kibana.alert.uuid"] = UUID(r.ID, fmt.Appendf(nil, "summary %s %d", s.Kind, s.Start.UnixMilli()), s.Start, 0)
+	doc["kibana.alert.uuid"] = UUID(r.ID, fmt.Appendf(nil, "summary %s %d %s", s.Kind, s.Start.UnixMilli(), instance), s.Start, 0)
 	return doc
 }
 

@@ -21,6 +21,7 @@ type finding struct {
 	terms []byte // encoded
 	list  []any  // decoded
 	now   int64  // ms
+	group uint64 // the noisy group that it belongs to, 0 for none
 
 	doc       map[string]any // the event's document, nil until it is asked for
 	groupedBy []alert.SuppressionTerm

@@ -100,7 +100,7 @@ func (e *Engine) decideOne(f *flush, b *match.Batch, i int, alerts []*Alert) []*
 	if d.verdict == alert.Known {
 		return alerts
 	}
-	if c.At <= e.opts.LearnUntil {
+	if e.opts.LearnUntil != 0 && c.At <= e.opts.LearnUntil {
 		e.counts.Learned.Add(1)
 		r.counts.Learned.Add(1)
 		return alerts
@@ -114,7 +114,8 @@ func (e *Engine) decideOne(f *flush, b *match.Batch, i int, alerts []*Alert) []*
 	if x.list, err = seen.DecodeTerms(terms); err != nil {
 		x.list = []any{} // cannot be: AppendTerm wrote them
 	}
-	if r.limiter.Learn(x.list, len(terms), c.At, now) {
+	x.group = r.limiter.NewCombination(terms, now)
+	if r.limiter.Learn(x.list, len(terms), x.group, c.At, now) {
 		e.counts.Learned.Add(1)
 		r.counts.Learned.Add(1)
 		return alerts
@@ -161,14 +162,14 @@ func (e *Engine) allow(x *finding) *Alert {
 		terms, lacking := alert.SuppressionTerms(x.document(), s.GroupBy)
 		if !lacking || s.MissingFields != rule.DoNotSuppressMissing {
 			x.groupedBy, key = terms, alert.GroupKey(terms)
-			if limiter.Suppressed(key, x.list, len(x.terms), x.c.At, x.now) {
+			if limiter.Suppressed(key, x.list, len(x.terms), x.group, x.c.At, x.now) {
 				e.counts.Suppressed.Add(1)
 				x.r.counts.Suppressed.Add(1)
 				return nil
 			}
 		}
 	}
-	if !limiter.Allow(x.list, len(x.terms), x.c.At, x.now) {
+	if !limiter.Allow(x.list, len(x.terms), x.group, x.c.At, x.now) {
 		e.counts.Held.Add(1)
 		x.r.counts.Held.Add(1)
 		return nil

@@ -31,12 +31,12 @@ type group struct {
 
 // Suppressed tells whether an alert belongs to a group whose first one has
 // left in the period at hand, and counts it then. key is GroupKey's.
-func (l *limiter) Suppressed(key string, terms []any, size int, at, now int64) bool {
+func (l *limiter) Suppressed(key string, terms []any, size int, group uint64, at, now int64) bool {
 	i := l.groupOf(key)
 	if i < 0 || over(now, l.s.Groups[i].Until, l.s.Groups[i].Until-l.s.Groups[i].Since) {
 		return false
 	}
-	l.s.Groups[i].Tally.add(terms, size, at, maxSuppressed, maxSuppressedBytes)
+	l.s.Groups[i].Tally.add(terms, size, group, at, maxSuppressed, maxSuppressedBytes)
 	l.dirty = true
 	return true
 }

@@ -7,6 +7,7 @@ import (
 	jsoniter "github.com/json-iterator/go"
 
 	"fluent-bit-newterms/detector/alert"
+	"fluent-bit-newterms/detector/match"
 	"fluent-bit-newterms/detector/seen"
 )
 
@@ -19,6 +20,17 @@ type alertLimits struct {
 	// one; 0 is to the end of the interval.
 	Suppress time.Duration
 }
+
+// A flood leaves room for everybody else: a quarter of the alerts of an interval
+// is kept for combinations outside the noisy groups, and for groups that have
+// had less than their share of alerts, a twentieth.
+//
+// A group is noisy from a tenth of the limit on, and ten.
+const (
+	noisyReserve = 4
+	noisyShare   = 20
+	noisyFrom    = 10
+)
 
 // learnSummaryEvery is how often a learning rule says what it learned.
 const learnSummaryEvery = time.Hour
@@ -36,6 +48,9 @@ type limiter struct {
 	limits alertLimits
 	s      limiterState
 	dirty  bool
+
+	crowd   crowd
+	crowdOf int64 // the interval that crowd counts
 }
 
 // limiterState is what is written to disk.
@@ -115,10 +130,22 @@ func (l *limiter) Changed() bool { return l.dirty }
 // Matched notes a match: the first one starts the learning.
 func (l *limiter) Matched(now int64) {
 	if l.s.Since != 0 {
+		l.clockWasAhead(now)
 		return
 	}
 	l.s.Since = max(now, 1)
 	l.s.Until = l.s.Since + l.limits.Learn.Milliseconds()
+	l.dirty = true
+}
+
+// clockWasAhead begins the learning anew where it began in what is now the
+// future: the clock was ahead then, and the learning must not last for as long as
+// the error was large.
+func (l *limiter) clockWasAhead(now int64) {
+	if now = max(now, 1); l.s.Since <= now+match.Skew.Milliseconds() {
+		return
+	}
+	l.s.Since, l.s.Until = now, now+max(l.s.Until-l.s.Since, 0)
 	l.dirty = true
 }
 
@@ -174,7 +201,7 @@ func (l *limiter) EndLearning() {
 
 // Learn counts a new tuple as learned and returns true if the rule is
 // learning. size is what the terms need, in bytes.
-func (l *limiter) Learn(terms []any, size int, at, now int64) bool {
+func (l *limiter) Learn(terms []any, size int, group uint64, at, now int64) bool {
 	if !l.Learning(now) {
 		return false
 	}
@@ -183,25 +210,48 @@ func (l *limiter) Learn(terms []any, size int, at, now int64) bool {
 		l.s.Learned = &tally{}
 		l.s.LearnedAt = now
 	}
-	l.s.Learned.add(terms, size, at, maxLearned, maxLearnedBytes)
+	l.s.Learned.add(terms, size, group, at, maxLearned, maxLearnedBytes)
 	return true
 }
 
 // Allow counts a new tuple against the limit and tells whether it is to be
 // raised; if not, the interval's summary lists it.
-func (l *limiter) Allow(terms []any, size int, at, now int64) bool {
+func (l *limiter) Allow(terms []any, size int, group uint64, at, now int64) bool {
 	l.dirty = true
 	l.roll(now)
-	if l.limits.MaxAlerts > 0 && l.s.Raised >= l.limits.MaxAlerts {
+	if !l.fits(group) {
 		if l.s.Held == nil {
 			l.s.Held = &tally{}
 		}
-		l.s.Held.add(terms, size, at, maxListed, maxListedBytes)
+		l.s.Held.add(terms, size, group, at, maxListed, maxListedBytes)
 		return false
 	}
 	l.s.Raised++
+	if group != 0 {
+		l.crowd.raised[group]++
+	}
 	l.s.Total++
 	return true
+}
+
+// NewCombination counts a new combination, its terms as bytes, in the interval
+// that now lies in. It returns the noisy group that it belongs to, 0 for none.
+func (l *limiter) NewCombination(terms []byte, now int64) (group uint64) {
+	if start := l.intervalOf(now); start != l.crowdOf {
+		l.crowd.reset()
+		l.crowdOf = start
+	}
+	return l.crowd.add(terms, max(l.limits.MaxAlerts/noisyFrom, noisyFrom))
+}
+
+// fits tells whether one more alert of a noisy group, 0 for none, is inside the
+// limit.
+func (l *limiter) fits(group uint64) bool {
+	most := l.limits.MaxAlerts
+	if most <= 0 || group == 0 || l.crowd.raised[group] < max(most/noisyShare, 1) {
+		return most <= 0 || l.s.Raised < most
+	}
+	return l.s.Raised < most-max(most/noisyReserve, 1)
 }
 
 // roll begins the interval that now lies in, which is an earlier one if the
@@ -252,7 +302,7 @@ func (l *limiter) Due(now int64, all bool) []alert.Summary {
 
 func (l *limiter) summary(t *tally, kind alert.SummaryKind, start, end int64) alert.Summary {
 	return alert.Summary{
-		Kind: kind, Count: t.Count, Terms: t.Terms,
+		Kind: kind, Count: t.Count, Terms: t.Terms, Noisy: t.noisy(),
 		Start: time.UnixMilli(start), End: time.UnixMilli(end),
 		First: time.UnixMilli(t.First), Last: time.UnixMilli(t.Last),
 		MaxAlerts: l.limits.MaxAlerts,

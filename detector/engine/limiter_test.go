@@ -19,10 +19,10 @@ func terms(s string) []any { return []any{s} }
 // judge is what an engine does with a new tuple.
 func judge(g *limiter, name string, now int64) string {
 	g.Matched(now)
-	if g.Learn(terms(name), len(name), now, now) {
+	if g.Learn(terms(name), len(name), 0, now, now) {
 		return "learned"
 	}
-	if !g.Allow(terms(name), len(name), now, now) {
+	if !g.Allow(terms(name), len(name), 0, now, now) {
 		return "held"
 	}
 	return "raised"
@@ -83,7 +83,7 @@ func TestClockPutRight(t *testing.T) {
 		t.Errorf("once the clock is right a tuple is %s", got)
 	}
 	g.Suppress("k", nil, "u", base+year, base+year)
-	if g.Suppressed("k", terms("d"), 1, base, base) {
+	if g.Suppressed("k", terms("d"), 1, 0, base, base) {
 		t.Error("a group of the future suppresses")
 	}
 }
@@ -150,9 +150,9 @@ func TestLimiterRestart(t *testing.T) {
 	g := newLimiter(l)
 	judge(g, "learned", base)
 	judge(g, "raised", base+minute)
-	g.Allow([]any{"held", int64(9007199254740993), nil, true, 1.5}, 9, base+minute, base+minute)
+	g.Allow([]any{"held", int64(9007199254740993), nil, true, 1.5}, 9, 0, base+minute, base+minute)
 	g.Suppress("key", []alert.SuppressionTerm{{Field: "host.name", Value: []any{"a", int64(5)}}}, "uuid", base, base+minute)
-	g.Suppressed("key", terms("later"), 5, base+minute, base+minute)
+	g.Suppressed("key", terms("later"), 5, 0, base+minute, base+minute)
 	if !g.Changed() {
 		t.Fatal("nothing changed")
 	}
@@ -170,7 +170,7 @@ func TestLimiterRestart(t *testing.T) {
 	if got := judge(again, "x", base+minute); got != "held" {
 		t.Errorf("over the limit after a restart a tuple is %s", got)
 	}
-	if !again.Suppressed("key", terms("y"), 1, base+2*minute, base+2*minute) {
+	if !again.Suppressed("key", terms("y"), 1, 0, base+2*minute, base+2*minute) {
 		t.Error("the group is forgotten")
 	}
 	due := again.Due(base+100*minute, false)
@@ -203,14 +203,14 @@ func TestRestoreOfNonsense(t *testing.T) {
 func TestTallyIsBounded(t *testing.T) {
 	g := newLimiter(alertLimits{MaxAlerts: 1})
 	for i := range 5000 {
-		g.Allow(terms(fmt.Sprint(i)), 10, base, base)
+		g.Allow(terms(fmt.Sprint(i)), 10, 0, base, base)
 	}
 	s := g.Due(base, true)[0]
 	if s.Count != 4999 || len(s.Terms) != maxListed {
 		t.Errorf("%d counted, %d listed; want 4999 and %d", s.Count, len(s.Terms), maxListed)
 	}
-	g.Allow(terms("x"), 10, base, base)
-	g.Allow(terms("big"), maxListedBytes+1, base, base)
+	g.Allow(terms("x"), 10, 0, base, base)
+	g.Allow(terms("big"), maxListedBytes+1, 0, base, base)
 	if s := g.Due(base, true)[0]; s.Count != 2 || len(s.Terms) != 1 {
 		t.Errorf("%d counted, %d listed; want 2 and 1", s.Count, len(s.Terms))
 	}
@@ -219,13 +219,13 @@ func TestTallyIsBounded(t *testing.T) {
 func TestGroups(t *testing.T) {
 	g := newLimiter(alertLimits{Interval: 5 * time.Minute})
 	g.Suppress("a", []alert.SuppressionTerm{{Field: "f", Value: "x"}}, "ua", base, base+minute)
-	if g.Suppressed("b", terms("1"), 1, base, base+minute) {
+	if g.Suppressed("b", terms("1"), 1, 0, base, base+minute) {
 		t.Error("another group is suppressed")
 	}
-	if !g.Suppressed("a", terms("2"), 1, base-7, base+4*minute) || !g.Suppressed("a", terms("3"), 1, base+9, base+4*minute) {
+	if !g.Suppressed("a", terms("2"), 1, 0, base-7, base+4*minute) || !g.Suppressed("a", terms("3"), 1, 0, base+9, base+4*minute) {
 		t.Error("the group is not suppressed")
 	}
-	if g.Suppressed("a", terms("4"), 1, base, base+5*minute) {
+	if g.Suppressed("a", terms("4"), 1, 0, base, base+5*minute) {
 		t.Error("the group outlives its interval")
 	}
 	due := g.Due(base+5*minute, false)
@@ -249,9 +249,9 @@ func TestGroupsAreBounded(t *testing.T) {
 	for i := range maxGroups {
 		g.Suppress(fmt.Sprint(i), nil, fmt.Sprint("u", i), base, base)
 	}
-	g.Suppressed("0", terms("x"), 1, base, base)
+	g.Suppressed("0", terms("x"), 1, 0, base, base)
 	g.Suppress("one more", nil, "u", base, base)
-	if g.Suppressed("0", terms("x"), 1, base, base) {
+	if g.Suppressed("0", terms("x"), 1, 0, base, base) {
 		t.Error("the oldest is still open")
 	}
 	due := g.Due(base, false)

@@ -32,9 +32,12 @@ type Worker struct {
 	event uint32   // the event at hand, counted
 	text  []byte   // scratch: a value as a keyword has it
 
-	now      int64 // ms, when the flush began
-	lastTime int64 // ns, of the last event that had one
-	from, to int64 // ms, the earliest and the latest time in the batch
+	now       int64 // ms, when the flush began
+	lastTime  int64 // ns, of the last event that had one
+	hasLast   bool  // there was one
+	latest    int64 // ms, the latest time of an event, none far ahead of the clock
+	hasLatest bool
+	from, to  int64 // ms, the earliest and the latest time in the batch
 
 	batch        Batch
 	eventNumber  int32 // of the event at hand in the batch, -1 before it has one
@@ -86,7 +89,7 @@ func (w *Worker) Rules() *Rules { return w.rules }
 // Begin begins a flush at the time now.
 func (w *Worker) Begin(now time.Time) {
 	w.now = now.UnixMilli()
-	w.lastTime, w.combinations, w.batch.Newest = 0, 0, 0
+	w.hasLast, w.combinations, w.batch.Newest = false, 0, 0
 	w.read = w.reader.Stats()
 	clear(w.counts.ByRule)
 	w.counts = Counts{ByRule: w.counts.ByRule}
@@ -108,7 +111,7 @@ func (w *Worker) Line(line []byte, ns int64, index int) error {
 
 // DefaultTime says what time, in nanoseconds since the epoch, the next events
 // have that are looked for one and hold none.
-func (w *Worker) DefaultTime(ns int64) { w.lastTime = ns }
+func (w *Worker) DefaultTime(ns int64) { w.lastTime, w.hasLast = ns, true }
 
 // Batch returns what has been gathered and not been decided.
 func (w *Worker) Batch() *Batch { return &w.batch }
@@ -205,12 +208,12 @@ func (w *Worker) eventTime(v *record.View) int64 {
 	for _, f := range w.rules.timeFields {
 		if i := v.Head(f); i != 0 {
 			if ns, ok := mapping.Time(v.At(i)); ok {
-				w.lastTime = ns
+				w.lastTime, w.hasLast = ns, true
 				return ns
 			}
 		}
 	}
-	if w.lastTime == 0 {
+	if !w.hasLast {
 		return w.now * 1e6
 	}
 	return w.lastTime
@@ -272,10 +275,30 @@ func (w *Worker) timeOf(c *Rule, ev *mapping.Event) (ms int64, ok bool) {
 		}
 	}
 	ms = at / 1e6
-	// A replay counts by the events' times alone, so its clock says nothing.
-	if limit := w.now + Skew.Milliseconds(); ms > limit && w.rules.timeFields == nil {
+	if w.rules.timeFields != nil {
+		return w.clampPast(ms), true
+	}
+	if limit := w.now + Skew.Milliseconds(); ms > limit {
 		ms = w.now
 		w.counts.Clamped++
 	}
 	return ms, true
+}
+
+// clampPast clamps the time of an event of the past. A replay counts by the times
+// of its events: one that lies ahead of the computer's clock would end every window.
+// It has the latest time that another event had.
+func (w *Worker) clampPast(ms int64) int64 {
+	wall := time.Now().UnixMilli()
+	if ms <= wall+Skew.Milliseconds() {
+		if !w.hasLatest || ms > w.latest {
+			w.latest, w.hasLatest = ms, true
+		}
+		return ms
+	}
+	w.counts.Clamped++
+	if w.hasLatest {
+		return w.latest
+	}
+	return wall
 }

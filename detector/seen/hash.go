@@ -63,3 +63,14 @@ func (h *hashed) groups(buf *[1 << maxTerms]uint64) []uint64 {
 	}
 	return buf[1:all]
 }
+
+// Groups returns a number for each part of a tuple's terms that others may have
+// in common with it: each of the terms, each two of them, and so on, smaller parts
+// first. Of more than four terms the first four count. The numbers are this
+// process's own.
+func Groups(terms []byte) []uint64 {
+	var h hashed
+	h.hashTerms(terms)
+	var buf [1 << maxTerms]uint64
+	return append([]uint64(nil), h.groups(&buf)...)
+}

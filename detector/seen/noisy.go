@@ -20,30 +20,31 @@ type noisyGroup struct {
 }
 
 // noisyOf counts the new tuple h and returns the noisy group that it belongs to,
-// or nil: of several the smallest, which is the closest description of the
-// source.
+// or nil: of several the smallest, and of equal ones that with most terms, which
+// is the closest description of the source. Who has an address in common with a
+// flood, and nothing else, is not part of it.
 func (m *Memory) noisyOf(h *hashed) *noisyGroup {
-	var best *noisyGroup
-	var fresh uint64 // a group that has no segment
-	least, freshLeast := ^uint32(0), ^uint32(0)
+	var best *noisyGroup // that has a segment
+	var chosen uint64
+	least := ^uint32(0)
 	var buf [1 << maxTerms]uint64
 	for _, g := range h.groups(&buf) {
 		n := m.heavy.add(g)
-		if n < m.noisyAt || n >= min(least, freshLeast) {
+		if n < m.noisyAt || n > least {
 			continue
 		}
+		chosen, least = g, n
 		if f := m.noisy[g]; f != nil {
-			best, least = f, n
-		} else {
-			fresh, freshLeast = g, n
+			best = f
 		}
 	}
-	if freshLeast < least && m.roomForNoisy() {
-		best = &noisyGroup{segment: newSegment(m.cfg.MaxTuples), group: fresh, allowed: m.baseline[fresh]}
-		m.noisy[fresh] = best
-		m.ring = append(m.ring, best)
+	if least == ^uint32(0) || best != nil && best.group == chosen || !m.roomForNoisy() {
+		return best
 	}
-	return best
+	f := &noisyGroup{segment: newSegment(m.cfg.MaxTuples), group: chosen, allowed: m.baseline[chosen]}
+	m.noisy[chosen] = f
+	m.ring = append(m.ring, f)
+	return f
 }
 
 // roomForNoisy reports whether one more group may have a segment. If need be,
