@@ -33,7 +33,8 @@ type ruleTable struct {
 // row is a tuple in a journal. One that was forgotten has no count.
 type row struct {
 	key   uint64
-	terms [maxTerms]uint32 // hashes, 0 for none
+	terms [grouped]uint32 // hashes, 0 for none
+	more  []uint32        // of the terms after them
 	value
 }
 
@@ -109,7 +110,10 @@ func newRow(seq uint64, s Sighting, terms []byte, hash bool) row {
 		var h hashed
 		h.hashTuple(terms)
 		h.hashTerms(terms)
-		r.key, check, r.terms = h.key, h.check, h.terms
+		r.key, check, r.terms = h.key, h.check, [grouped]uint32(h.terms[:])
+		if h.n > grouped {
+			r.more = slices.Clone(h.terms[grouped:h.n])
+		}
 	}
 	r.value = newValue(s, seq, len(terms), check)
 	return r

@@ -5,9 +5,12 @@ import (
 	"math/bits"
 )
 
-// maxTerms is how many terms of a tuple are indexed and grouped; rules have one
-// to three. Terms beyond it still tell tuples apart.
-const maxTerms = 4
+// maxTerms is how many terms of a tuple are indexed, the most that a rule has, and
+// grouped how many of them, the first, make groups: most rules have one to three.
+const (
+	maxTerms = 16
+	grouped  = 4
+)
 
 // hashed is a tuple in memory: a keyed hash of its bytes, and one of each term.
 type hashed struct {
@@ -44,15 +47,15 @@ func (h *hashed) hashTerms(terms []byte) {
 }
 
 // groups returns a hash of each group that h belongs to: every proper part of
-// its terms. A flood from one identity holds some part of its tuples fixed, the
+// its first terms. A flood from one identity holds some part of its tuples fixed, the
 // user or the address or both, whichever terms it varies and wherever the rule
 // lists them.
-func (h *hashed) groups(buf *[1 << maxTerms]uint64) []uint64 {
+func (h *hashed) groups(buf *[1 << grouped]uint64) []uint64 {
 	if h.n == 0 {
 		return nil
 	}
 	buf[0] = 0x94d049bb133111eb
-	all := 1<<h.n - 1
+	all := 1<<min(h.n, grouped) - 1
 	for part := 1; part < all; part++ {
 		// A part is a smaller one and its last term. Where in the tuple that
 		// is counts, too.
@@ -71,6 +74,6 @@ func (h *hashed) groups(buf *[1 << maxTerms]uint64) []uint64 {
 func Groups(terms []byte) []uint64 {
 	var h hashed
 	h.hashTerms(terms)
-	var buf [1 << maxTerms]uint64
+	var buf [1 << grouped]uint64
 	return append([]uint64(nil), h.groups(&buf)...)
 }

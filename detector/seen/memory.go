@@ -167,7 +167,7 @@ func (m *Memory) find(h *hashed, terms []byte) (*segment, value) {
 	}
 	if len(m.ring) > 0 {
 		h.hashTerms(terms)
-		var buf [1 << maxTerms]uint64
+		var buf [1 << grouped]uint64
 		for _, g := range h.groups(&buf) {
 			if f := m.noisy[g]; f != nil {
 				if v, ok := f.Peek(h.key); ok {

@@ -27,7 +27,7 @@ func (m *Memory) noisyOf(h *hashed) *noisyGroup {
 	var best *noisyGroup // that has a segment
 	var chosen uint64
 	least := ^uint32(0)
-	var buf [1 << maxTerms]uint64
+	var buf [1 << grouped]uint64
 	for _, g := range h.groups(&buf) {
 		n := m.heavy.add(g)
 		if n < m.noisyAt || n > least {

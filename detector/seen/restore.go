@@ -41,6 +41,9 @@ func (m *Memory) restore(t *ruleTable, b *Batch) {
 			}
 			m.terms[i].raise(h, last, 0)
 		}
+		for i, h := range r.more {
+			m.terms[grouped+i].raise(h, last, 0)
+		}
 	}
 	m.baseline = groupSizes(byLast)
 }
@@ -54,14 +57,15 @@ func groupSizes(tuples []*row) map[uint64]int {
 	const least = 8 // fewer in the sample
 	each := max(len(tuples)/sampleSize, 1)
 	counts := make(map[uint64]int)
-	var buf [1 << maxTerms]uint64
-	for i, r := range tuples {
+	var buf [1 << grouped]uint64
+	for _, r := range tuples {
 		// Keys are as good as drawn by lot.
 		if each > 1 && r.key%uint64(each) != 0 {
 			continue
 		}
-		h := hashed{terms: tuples[i].terms}
-		for h.n < maxTerms && h.terms[h.n] != 0 {
+		h := hashed{}
+		copy(h.terms[:], r.terms[:])
+		for h.n < grouped && h.terms[h.n] != 0 {
 			h.n++
 		}
 		for _, g := range h.groups(&buf) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,6 +145,33 @@ func TestStateOutlivesTheProcess(t *testing.T) {
 	mustCommit(t, s, &b)
 	if first, _ := b.AlertIDs(); first != 3 {
 		t.Errorf("the next alert has ID %d", first)
+	}
+}
+
+// TestManyTerms: which terms of a tuple are new is known of the last as of the
+// first, after a restart too.
+func TestManyTerms(t *testing.T) {
+	dir := t.TempDir()
+	var b Batch
+	many := make([]string, 16)
+	for i := range many {
+		many[i] = fmt.Sprint("value ", i)
+	}
+	s, _ := mustOpen(t, dir, Options{})
+	_, m := mustRule(t, s, "r1", tenDays)
+	if o := m.Observe(terms(many...), at(start), &b); o.Novel != 1<<16-1 {
+		t.Errorf("of 16 new terms these are called new: %b", o.Novel)
+	}
+	mustCommit(t, s, &b)
+	mustClose(t, s)
+	s, _ = mustOpen(t, dir, Options{})
+	_, m = mustRule(t, s, "r1", tenDays)
+	for _, i := range []int{0, 3, 4, 15} {
+		some := slices.Clone(many)
+		some[i] = "other"
+		if o := m.Observe(terms(some...), at(start+day), &b); o.Verdict != New || o.Novel != 1<<i {
+			t.Errorf("only term %d is new, but these are called so: %b", i, o.Novel)
+		}
 	}
 }
 
