@@ -9,6 +9,7 @@ import (
 
 	"fluent-bit-newterms/detector/alert"
 	"fluent-bit-newterms/detector/engine"
+	"fluent-bit-newterms/detector/geoip"
 	"fluent-bit-newterms/detector/mapping"
 	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/seen"
@@ -52,6 +53,8 @@ var properties = slices.Concat([]property{
 		c.Mapping.RefusePodEvents, err = mapping.ParsePodEvents(s)
 		return err
 	}},
+	{"geoip_asn", func(c *Config, s string) error { c.GeoASN = s; return nil }},
+	{"geoip_city", func(c *Config, s string) error { c.GeoCity = s; return nil }},
 	{"state_path", func(c *Config, s string) error { c.StatePath = s; return nil }},
 	{"on_corrupt", func(c *Config, s string) (err error) { c.OnCorrupt, err = parseOnCorrupt(s); return }},
 	{"max_terms", func(c *Config, s string) (err error) { c.MaxTerms, err = parseCount(s, 1, 100_000_000); return }},
@@ -111,6 +114,8 @@ type Config struct {
 	Rules      []string // files, folders, globs
 	Inline     rule.InlineConfig
 	Mapping    mapping.Options
+	GeoASN     string // databases of addresses: files, or ""
+	GeoCity    string
 	StatePath  string
 	OnCorrupt  seen.OnCorrupt // what to do with a state that cannot be used as it is
 	MaxTerms   int            // tuples that a rule keeps
@@ -155,6 +160,10 @@ func ParseConfig(g Getter) (*Config, error) {
 	if err := c.Forward.settle(given); err != nil {
 		return nil, err
 	}
+	var err error
+	if c.Mapping.Geo, err = geoip.Open(c.GeoASN, c.GeoCity); err != nil {
+		return nil, err
+	}
 	inline := c.Inline != (rule.InlineConfig{})
 	switch {
 	case len(c.Rules) == 0 && !inline:
@@ -176,6 +185,11 @@ func firstInline(c *rule.InlineConfig) string {
 		return "severity"
 	}
 	return "risk_score"
+}
+
+// geoFiles are the databases of addresses.
+func (c *Config) geoFiles() []string {
+	return slices.DeleteFunc([]string{c.GeoASN, c.GeoCity}, func(s string) bool { return s == "" })
 }
 
 // HasInline tells whether the properties hold a rule.

@@ -54,7 +54,7 @@ func Open(reg *Registry, g Getter, host Host, where Where) (*Detector, error) {
 	}
 	// What the files are is taken down before they are read, so that a change
 	// in between is seen.
-	files := newWatch(config.Rules, config.Exceptions)
+	files := newWatch(config.Rules, config.Exceptions, config.geoFiles())
 	set, notes, err := config.loadRules()
 	if err != nil {
 		return nil, err

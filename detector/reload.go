@@ -9,7 +9,8 @@ import (
 	"fluent-bit-newterms/detector/rule"
 )
 
-// pollEvery is how often the files of rules and exceptions are looked at. A
+// pollEvery is how often the files of rules and exceptions, and the databases of
+// addresses, are looked at. A
 // change is taken up when nothing has changed for one look more, so that files
 // that are being written are read when they are whole.
 const pollEvery = 2 * time.Second
@@ -26,6 +27,15 @@ func (d *Detector) look() {
 	if !d.files.changed() {
 		return
 	}
+	switch changed, err := d.config.Mapping.Geo.Reload(); {
+	case err != nil:
+		d.reloads.failed.Add(1)
+		d.host.Log(LevelError, fmt.Sprintf("a database of addresses has changed and cannot be read; the one from before stays in use: %v", err))
+	case changed:
+		d.host.Log(LevelInfo, "a changed database of addresses is in use")
+	}
+	// New databases, too, mean rules that are compiled anew: what a worker
+	// remembers of events holds fields of the old ones.
 	notes, err := d.takeUp()
 	if err != nil {
 		d.reloads.failed.Add(1)

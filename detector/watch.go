@@ -11,7 +11,8 @@ import (
 	"syscall"
 )
 
-// watch notices that files of rules or exceptions have changed. It looks at
+// watch notices that files of rules or exceptions, or databases of addresses, have
+// changed. It looks at
 // them, rather than waiting to be told: that works on every file system, and
 // with a Kubernetes ConfigMap, whose files are links to a folder that is
 // swapped behind them.

@@ -30,6 +30,8 @@ var synonyms = map[string][]string{
 	"risk_score":       {"risk", "score"},
 	"mapping":          {"map", "shape", "schema", "ecs"},
 	"log_key":          {"key", "message_key"},
+	"geoip_asn":        {"geoip", "geoip_database", "asn_database", "geoip_as", "asn"},
+	"geoip_city":       {"geoip_country", "city_database", "geoip_db", "geo", "city"},
 	"state_path":       {"state", "state_dir", "state_file", "state_folder", "statepath", "db", "db_path"},
 	"max_terms":        {"terms_max", "max_tuples", "max_entries"},
 	"learn":            {"learning", "learn_for", "learning_period"},

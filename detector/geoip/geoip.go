@@ -17,13 +17,9 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/oschwald/maxminddb-golang/v2"
+
+	"fluent-bit-newterms/detector/limits"
 )
-
-// maxFile is the size, in bytes, up to which a database is read.
-const maxFile = 512 << 20
-
-// cached is how many addresses are remembered with their answers.
-const cached = 8192
 
 // Record is what the databases say of an address. A field is empty if they say
 // nothing.
@@ -84,7 +80,7 @@ func Open(asn, city string) (*DB, error) {
 	if len(d.files) == 0 {
 		return nil, nil
 	}
-	d.cache, _ = lru.NewLRU[netip.Addr, Record](cached, nil) // no error: the size is positive
+	d.cache, _ = lru.NewLRU[netip.Addr, Record](limits.GeoAddresses, nil) // no error: the size is positive
 	return d, nil
 }
 
@@ -156,10 +152,10 @@ func (f *file) load() (read bool, err error) {
 		return false, nil
 	}
 	f.stamp = stamp{info.Size(), info.ModTime(), info}
-	if info.Size() > maxFile {
-		return false, fmt.Errorf("property %s: %q has %d bytes; at most %d are read", f.property, f.path, info.Size(), maxFile)
+	if info.Size() > limits.GeoFileBytes {
+		return false, fmt.Errorf("property %s: %q has %d bytes; at most %d are read", f.property, f.path, info.Size(), limits.GeoFileBytes)
 	}
-	data, err := io.ReadAll(io.LimitReader(h, maxFile))
+	data, err := io.ReadAll(io.LimitReader(h, limits.GeoFileBytes))
 	if err != nil {
 		return false, fmt.Errorf("property %s: %w", f.property, err)
 	}

@@ -37,6 +37,13 @@ const (
 	// mapping. A longer one is an error.
 	ConfigFileBytes = 64 << 20
 
+	// GeoFileBytes bounds a MaxMind database. A longer one is an error.
+	GeoFileBytes = 512 << 20
+
+	// GeoAddresses is how many addresses are kept with what the databases say
+	// of them. The one that was asked for least lately gives way.
+	GeoAddresses = 8192
+
 	// KeyParts bounds the parts of a dotted key in a TOML file: a.b.c has
 	// three. A key of more parts is an error.
 	KeyParts = 100

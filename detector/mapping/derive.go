@@ -13,6 +13,7 @@ type derivation struct {
 	dst     int32
 	sources []derivedSource
 	object  []int32 // without values, an object is at dst if anything is in one of these
+	geo     *geo    // without values, databases of addresses may have some; may be nil
 	noEmpty bool    // empty texts are dropped, as the Kubernetes integration does
 }
 
@@ -210,6 +211,9 @@ func (d *derivation) needs(p *Plan, s shape, fn func(int32)) {
 	for _, slot := range d.object {
 		fn(slot)
 	}
+	if d.geo != nil {
+		fn(d.geo.address)
+	}
 	for i := range d.sources {
 		src := &d.sources[i]
 		if src.when != nil {
@@ -266,6 +270,9 @@ func (r *Reader) derive(d *derivation, v *record.View, f record.Format) {
 		if v.Slot(d.dst) != 0 {
 			return
 		}
+	}
+	if d.geo != nil {
+		d.geo.push(v, d.dst)
 	}
 	for _, slot := range d.object {
 		if v.Slot(slot) != 0 {

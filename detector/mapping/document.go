@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"fluent-bit-newterms/detector/geoip"
 	"fluent-bit-newterms/detector/record"
 )
 
@@ -22,6 +23,7 @@ type Ref struct {
 	aksFmt record.Format
 	file   *Mapping // of a raw event that a mapping file describes
 	extra  [][]byte // maps of msgpack whose entries are a document's own too
+	geo    *geoip.DB
 }
 
 // Ref returns a reference to the event.
@@ -36,7 +38,7 @@ func (e *Event) Ref() Ref {
 
 // borrow is Ref for the time that the event itself is valid.
 func (e *Event) borrow() Ref {
-	return Ref{Record: e.Record, Item: e.Item, shape: e.shape, format: e.format, span: e.span, aks: e.aks, aksFmt: e.aksFmt, extra: slices.Clone(e.extra), file: e.file}
+	return Ref{Record: e.Record, Item: e.Item, shape: e.shape, format: e.format, span: e.span, aks: e.aks, aksFmt: e.aksFmt, extra: slices.Clone(e.extra), file: e.file, geo: e.geo}
 }
 
 // Document returns the whole ECS document of an event: for a raw audit event
@@ -45,8 +47,17 @@ func (e *Event) borrow() Ref {
 // are those of package record's Decode, and share nothing with the event.
 //
 // Names that a filter put beside a raw event stay beside kubernetes.audit in
-// its document; what lies around a wrapping is not part of it.
+// its document; what lies around a wrapping is not part of it. What databases of
+// addresses say of source.ip is part of it.
 func (ref *Ref) Document() (map[string]any, error) {
+	doc, err := ref.document()
+	if err == nil && ref.geo != nil {
+		addGeo(doc, ref.geo)
+	}
+	return doc, err
+}
+
+func (ref *Ref) document() (map[string]any, error) {
 	doc, err := decodeMap(ref.format, ref.span)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"fluent-bit-newterms/detector/ecs"
+	"fluent-bit-newterms/detector/geoip"
 	"fluent-bit-newterms/detector/kql"
 	"fluent-bit-newterms/detector/record"
 )
@@ -48,6 +49,9 @@ type Options struct {
 	// Mappings are read beside the shapes of Kubernetes in mode Auto; nil is all
 	// that come with newterms.
 	Mappings []*Mapping
+	// Geo gives source.as and source.geo of events that have source.ip; nil
+	// gives nothing.
+	Geo *geoip.DB
 }
 
 // shape is what a record, or a part of one, turned out to be.
@@ -172,6 +176,12 @@ func (p *Plan) add(path string) record.Field {
 	for s := range p.shapes {
 		// The queries of mappings, too, add fields on the way.
 		p.tables[s][f] = p.slotFor(s, path)
+	}
+	if p.opts.Geo != nil && p.prefix == "" && isGeo(path) {
+		ip, _ := p.Field("source.ip")
+		for s := range p.shapes {
+			p.tables[s][f] = p.geoSlot(s, path, p.tables[s][f], p.tables[s][ip])
+		}
 	}
 	return f
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"fluent-bit-newterms/detector/geoip"
 	"fluent-bit-newterms/detector/kql"
 	"fluent-bit-newterms/detector/record"
 )
@@ -31,6 +32,7 @@ type Event struct {
 	aks    []byte // Azure's envelope around it, if any
 	aksFmt record.Format
 	file   *Mapping
+	geo    *geoip.DB
 	extra  [][]byte // see Reader.extra
 	moved  bool     // span lies in the reader's own memory
 
@@ -271,7 +273,7 @@ func (r *Reader) present(s shape, v *record.View, f record.Format, b []byte) {
 			}
 		}
 	}
-	r.ev.shape, r.ev.format, r.ev.span = s, f, b
+	r.ev.shape, r.ev.format, r.ev.span, r.ev.geo = s, f, b, r.plan.opts.Geo
 	if r.ev.file = nil; s >= fileShape {
 		r.ev.file = r.plan.files[s-fileShape].m
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"fluent-bit-newterms/detector/geoip"
 	"fluent-bit-newterms/detector/mapping"
 	"fluent-bit-newterms/detector/rule"
 )
@@ -112,20 +113,48 @@ func (c *countValue) Set(s string) error {
 	return nil
 }
 
+// geoFiles are the databases of addresses.
+type geoFiles struct {
+	asn, city string
+	db        *geoip.DB
+}
+
+// geoValue is the file of one of them.
+type geoValue struct {
+	path  *string
+	files *geoFiles
+}
+
+func (g *geoValue) String() string {
+	if g.path == nil {
+		return ""
+	}
+	return *g.path
+}
+func (g *geoValue) Type() string { return "FILE" }
+func (g *geoValue) Set(s string) (err error) {
+	*g.path = s
+	g.files.db, err = geoip.Open(g.files.asn, g.files.city)
+	return err
+}
+
 // shapeFlags say how events are read.
 type shapeFlags struct {
 	mode   modeValue
 	logKey string
+	geo    geoFiles
 }
 
 func (f *shapeFlags) add(fs *pflag.FlagSet) {
 	fs.Var(&f.mode, "mapping", "how events are read: auto, or names of mappings and their files, with commas between (default auto)")
+	fs.Var(&geoValue{&f.geo.asn, &f.geo}, "geoip-asn", "a MaxMind database that gives source.as of source.ip")
+	fs.Var(&geoValue{&f.geo.city, &f.geo}, "geoip-city", "a MaxMind database that gives source.geo of source.ip")
 	fs.StringVar(&f.logKey, "log-key", "", "the `KEY` that holds the event, as a map or as JSON in a string")
 }
 
 func (f *shapeFlags) options() mapping.Options {
 	o := f.mode.options
-	o.LogKey = f.logKey
+	o.LogKey, o.Geo = f.logKey, f.geo.db
 	return o
 }
 
