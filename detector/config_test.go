@@ -36,7 +36,7 @@ func TestMisspelt(t *testing.T) {
 	}{
 		{"rules", ",", []string{"names nothing", "files, folders or globs"}},
 		{"exceptions", " , ", []string{"names nothing", "exceptions"}},
-		{"mapping", "kubernetes", []string{`"kubernetes"`, "auto, kubernetes_audit or ecs"}},
+		{"mapping", "kubernetes", []string{`"kubernetes"`, "use auto, ecs, kubernetes_audit"}},
 		{"max_terms", "many", []string{`"many"`, "from 1 to 100000000"}},
 		{"max_terms", "0", []string{`"0"`, "from 1"}},
 		{"learn", "never", []string{`"never"`, `"off"`}},

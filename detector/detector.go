@@ -15,6 +15,7 @@ import (
 	"fluent-bit-newterms/detector/seen/remote"
 	"fluent-bit-newterms/detector/sink"
 	"fluent-bit-newterms/detector/telemetry"
+	"fluent-bit-newterms/detector/version"
 )
 
 // Detector is one instance of the output: an Engine with its state on disk,
@@ -55,7 +56,7 @@ func Open(reg *Registry, g Getter, host Host, where Where) (*Detector, error) {
 	// What the files are is taken down before they are read, so that a change
 	// in between is seen.
 	files := newWatch(config.Rules, config.Exceptions, config.geoFiles())
-	set, notes, err := config.loadRules()
+	set, notes, err := config.LoadRules()
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +175,7 @@ func (d *Detector) start(rules []*rule.Rule) (err error) {
 	}
 	d.idle = newIdle(d.host, c.IdleAfter)
 	d.metrics = newMetrics(d)
-	d.host.Log(LevelInfo, fmt.Sprintf("%s; %s known; %s to deliver; state in %s; started in %s",
+	d.host.Log(LevelInfo, fmt.Sprintf("newterms %s: %s; %s known; %s to deliver; state in %s; started in %s", version.Get(),
 		count(len(rules), "rule"), count(d.engine.Known(), "tuple"), count(owed, "alert"), c.StatePath, time.Since(began).Round(time.Millisecond)))
 	d.startShared()
 	d.workers.Go(d.tick)

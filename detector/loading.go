@@ -9,9 +9,9 @@ import (
 	"fluent-bit-newterms/detector/rule"
 )
 
-// loadRules loads the rules that the configuration names. notes say what else a
+// LoadRules loads the rules that the configuration names. notes say what else a
 // user should know. An error is a list of everything that is wrong with them.
-func (c *Config) loadRules() (set *rule.Set, notes []string, err error) {
+func (c *Config) LoadRules() (set *rule.Set, notes []string, err error) {
 	o := rule.Options{Exceptions: c.Exceptions}
 	var warnings []rule.Problem
 	if c.HasInline() {

@@ -8,6 +8,7 @@ import (
 
 	"fluent-bit-newterms/detector/engine"
 	"fluent-bit-newterms/detector/telemetry"
+	"fluent-bit-newterms/detector/version"
 )
 
 // instanceMetrics are the metrics of one detector. What there is by rule is not there in
@@ -57,6 +58,9 @@ func newMetrics(d *Detector) *instanceMetrics {
 	d.shareMetrics(t.Totals)
 	if m != nil {
 		t.rules = telemetry.NewRuleTotals(m, ruleCounters())
+		v := version.Get()
+		m.Gauge("build_info", "1, with the version, the commit and the Go that the plugin was built from as labels.", "version", "commit", "go").
+			Set(1, v.Version, v.Commit, v.Go)
 	}
 	return t
 }

@@ -53,7 +53,7 @@ func (d *Detector) look() {
 // takeUp makes the rules in the files those that run, or leaves everything as
 // it is.
 func (d *Detector) takeUp() (notes []string, err error) {
-	set, loaded, err := d.config.loadRules()
+	set, loaded, err := d.config.LoadRules()
 	if err != nil {
 		return nil, err
 	}

@@ -10,16 +10,21 @@ import (
 	"fluent-bit-newterms/detector/rule"
 )
 
-// checkRoutes sees to it that every alert has somewhere to go, and that none
-// comes back in.
 func (d *Detector) checkRoutes(rules []*rule.Rule, inputs []*Input) error {
-	c := d.config
-	if d.where.Match != "" && (c.alertTagIs || c.Forward.Address.Local()) && d.takesTag(c.AlertTag) {
+	return d.config.CheckRoutes(d.where, rules, inputs)
+}
+
+func (d *Detector) checkTag(tag string) error { return d.where.checkTag(tag) }
+
+// CheckRoutes sees to it that every alert of the rules has somewhere to go, and
+// that none comes back into the output: where says which one it is.
+func (c *Config) CheckRoutes(where Where, rules []*rule.Rule, inputs []*Input) error {
+	if (c.alertTagIs || c.Forward.Address.Local()) && where.TakesTag(c.AlertTag) {
 		return fmt.Errorf("property alert_tag: %q is a tag that this output's own Match %q takes, so that alerts would raise alerts; choose another tag or a narrower Match",
-			c.AlertTag, d.where.Match)
+			c.AlertTag, where.Match)
 	}
 	for _, in := range inputs {
-		if err := d.checkTag(in.Tag()); err != nil {
+		if err := where.checkTag(in.Tag()); err != nil {
 			return err
 		}
 	}
@@ -49,21 +54,25 @@ func leastRank(r *rule.Rule) uint8 {
 	return least
 }
 
-// checkTag refuses an input's tag that this detector's own Match takes.
-func (d *Detector) checkTag(tag string) error {
-	if tag == "" || d.where.Match == "" || !d.takesTag(tag) {
+// checkTag refuses an input's tag that the output's own Match takes.
+func (w Where) checkTag(tag string) error {
+	if tag == "" || !w.TakesTag(tag) {
 		return nil
 	}
 	return fmt.Errorf("the Tag %q of a newterms_alerts input is one that the Match %q of output %s takes, so that alerts would raise alerts; choose another Tag or a narrower Match",
-		tag, d.where.Match, d.where.name())
+		tag, w.Match, w.name())
 }
 
-// takesTag tells whether the Match takes a tag, which may be a template.
-func (d *Detector) takesTag(tag string) bool {
-	if !d.where.MatchRegex {
-		return caughtBy(d.where.Match, tag)
+// TakesTag tells whether the Match is known and takes a tag, which may be a
+// template, or hold a * for any text.
+func (w Where) TakesTag(tag string) bool {
+	switch {
+	case w.Match == "":
+		return false
+	case !w.MatchRegex:
+		return caughtBy(w.Match, tag)
 	}
-	re, err := regexp.Compile(d.where.Match)
+	re, err := regexp.Compile(w.Match)
 	return err == nil && re.MatchString(tag)
 }
 

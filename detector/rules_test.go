@@ -18,12 +18,12 @@ func TestExceptionsOfInlineRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &Config{Inline: rule.InlineConfig{Query: "event.action: *", NewTermsFields: "user.name", HistoryWindow: "10d"}, Exceptions: []string{file}}
-	set, _, err := c.loadRules()
+	set, _, err := c.LoadRules()
 	if err != nil || len(set.Rules) != 1 || len(set.Rules[0].Exceptions) != 1 {
 		t.Fatalf("%+v, %v", set, err)
 	}
 	c.Exceptions = []string{filepath.Join(dir, "gone.toml")}
-	if _, _, err := c.loadRules(); err == nil || !strings.Contains(err.Error(), "property exceptions: "+c.Exceptions[0]+": there is no such file") {
+	if _, _, err := c.LoadRules(); err == nil || !strings.Contains(err.Error(), "property exceptions: "+c.Exceptions[0]+": there is no such file") {
 		t.Errorf("a missing file of exceptions: %v", err)
 	}
 	bad := filepath.Join(dir, "rule.toml")
@@ -31,7 +31,7 @@ func TestExceptionsOfInlineRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Rules = []string{bad}
-	_, _, err = c.loadRules()
+	_, _, err = c.LoadRules()
 	if err == nil || !strings.Contains(err.Error(), "property rules: "+bad) || !strings.Contains(err.Error(), "\nproperty exceptions: "+c.Exceptions[0]) {
 		t.Errorf("both are wrong: %v", err)
 	}

@@ -46,7 +46,7 @@ func nearField(path string) string {
 		return !strings.HasPrefix(name, first+".") || len(name) > len(path)+3 || len(path) > len(name)+3
 	})
 	slices.Sort(near)
-	return suggest(path, near)
+	return Suggest(path, near)
 }
 
 func multiFieldOfKnown(path string) bool {

@@ -2,9 +2,9 @@ package rule
 
 import "strings"
 
-// suggest returns the name of allowed that word is most likely a misspelling
+// Suggest returns the name of allowed that word is most likely a misspelling
 // of, or "".
-func suggest(word string, allowed []string) string {
+func Suggest(word string, allowed []string) string {
 	best, bestDistance := "", 0
 	folded := strings.ToLower(word)
 	for _, name := range allowed {

@@ -234,7 +234,7 @@ func (t table) unknown() {
 // misspelling of it, that is where the error is.
 func (t table) missing(key, hint string) {
 	for _, other := range slices.Sorted(maps.Keys(t.m)) {
-		if !t.known[other] && suggest(other, []string{key}) != "" {
+		if !t.known[other] && Suggest(other, []string{key}) != "" {
 			t.known[other] = true
 			t.failKey(t.at(other), didYouMean(other, []string{key}), "unknown key %s, and %s is missing", t.at(other), key)
 			return
@@ -244,7 +244,7 @@ func (t table) missing(key, hint string) {
 }
 
 func didYouMean(word string, allowed []string) string {
-	if s := suggest(word, allowed); s != "" {
+	if s := Suggest(word, allowed); s != "" {
 		return fmt.Sprintf("did you mean %q?", s)
 	}
 	return ""

@@ -22,9 +22,10 @@ var jsonLine = jsoniter.Config{EscapeHTML: false}.Froze()
 func newCheck() *cobra.Command {
 	var asJSON bool
 	var exceptions pathsValue
+	var config string
 	cmd := &cobra.Command{
-		Use:   "check [--json] [--exceptions PATH] PATH...",
-		Short: "Tell whether rules can run, and what keeps them from it",
+		Use:   "check [--json] [--exceptions PATH] PATH... | check --config FILE",
+		Short: "Tell whether rules, or a configuration of Fluent Bit, can run",
 		Long: `check reads rules (.toml as in the public repository, .ndjson as Kibana exports
 them) and prints one line per rule: its name, its fields and its window. A rule
 that its file disables is "off": it runs nowhere. What keeps a rule from running
@@ -35,16 +36,33 @@ and holds nothing else is an error.
 With --json each rule is an object on a line of its own:
   {"file","rule_id","name","ok","error","warnings","enabled"}
 
-Exit codes: 0 all rules can run, 1 some cannot, 2 wrong use.`,
+With --config it checks a configuration of Fluent Bit, classic or YAML, with its
+includes and variables: names and values of the properties of newterms and
+newterms_alerts, rules and exceptions, paths and their modes, a Match that takes
+the alerts, alerts that no output takes, out_newterms.so listed once, Workers
+beside Hot_Reload, tail without DB or Refresh_Interval. Each problem is a line,
+FILE:LINE: error|warning: MESSAGE; with --json {"file","line","level","message"}.
+Run it where Fluent Bit will run: relative paths start at the current folder. A
+note is no problem.
+
+Exit codes: 0 all rules can run, or the configuration has no problems; 1 some
+cannot, or it has; 2 wrong use.`,
 		Example: `  newterms check conf/rules
+  newterms check --config /etc/fluent-bit/fluent-bit.yaml
   newterms check --json rules.ndjson | jq 'select(.ok | not)'`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return errors.New("name the files or folders of rules to check")
+			switch {
+			case config != "" && (len(args) > 0 || len(exceptions) > 0):
+				return errors.New("--config names its own rules and exceptions; check others without it")
+			case config == "" && len(args) == 0:
+				return errors.New("name the files or folders of rules to check, or a configuration of Fluent Bit: --config FILE")
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if config != "" {
+				return checkConfig(cmd, config, asJSON)
+			}
 			checked, skipped := checkRules(args, exceptions)
 			out := bufio.NewWriter(cmd.OutOrStdout())
 			for i := range checked {
@@ -75,6 +93,7 @@ Exit codes: 0 all rules can run, 1 some cannot, 2 wrong use.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one object a rule instead of text")
+	cmd.Flags().StringVar(&config, "config", "", "check this configuration `FILE` of Fluent Bit")
 	cmd.Flags().Var(&exceptions, "exceptions", "files, folders or globs of exceptions to the rules")
 	return cmd
 }

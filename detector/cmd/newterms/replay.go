@@ -25,8 +25,12 @@ type replayFlags struct {
 	maxTerms  countValue
 	table     bool
 	summary   bool
-	diff      pathsValue
 	quiet     bool
+
+	against string     // a state to begin with, which stays as it is
+	diff    pathsValue // other rules
+	without pathsValue // other exceptions; "none" for none
+	expect  countValue
 }
 
 func newReplay() *cobra.Command {
@@ -34,6 +38,7 @@ func newReplay() *cobra.Command {
 		learn:     learnValue{text: "off"},
 		maxAlerts: countValue{most: 1_000_000},
 		maxTerms:  countValue{least: 1, most: 100_000_000},
+		expect:    countValue{most: 1_000_000_000},
 	}
 	cmd := &cobra.Command{
 		Use:   "replay --rules PATH [flags] FILE...",
@@ -56,15 +61,24 @@ flags. Without --state nothing is kept.
 that make most of them, what an exception would save, and what memory the state
 needs. It counts without a limit unless --max-alerts is given.
 
---diff runs a second version of the rules on the same events, with a state of
-its own, and prints what it loses (-) and gains (+).
+--against begins with what a state knows, which may be in use, and leaves that
+state as it is.
 
-Exit codes: 0 the files were read to the end, 2 trouble with options, rules or
-files, 130 interrupted. Lines without an event are counted and do not matter.`,
+--diff runs a second version of the rules on the same events, with a state of
+its own, and prints what it loses (-) and gains (+). --diff-exceptions does so
+for a second set of exceptions: files, or none.
+
+--expect makes the exit code 1 unless there are exactly so many alerts or, with
+--diff, differences.
+
+Exit codes: 0 the files were read to the end, 1 not as many alerts as expected,
+2 trouble with options, rules or files, 130 interrupted. Lines without an event are counted and do not matter.`,
 		Example: `  newterms replay --rules conf/rules audit.log
   newterms replay --rules conf/rules --learn-until 2026-01-31 --table audit-*.log.gz
   newterms replay --rules conf/rules --summary audit-*.log.gz
+  newterms replay --rules conf/rules --against /var/lib/newterms --expect 0 today.log
   newterms replay --rules old.toml --diff new.toml audit.log
+  newterms replay --rules conf/rules --diff-exceptions ours.toml audit.log
   kubectl logs … | newterms replay --rules conf/rules --log-key log - | jq .newterms`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
@@ -73,7 +87,13 @@ files, 130 interrupted. Lines without an event are counted and do not matter.`,
 	fs.BoolVar(&f.table, "table", false, "print a table for people instead of JSON")
 	fs.BoolVar(&f.summary, "summary", false, "print how noisy the rules are instead of the alerts")
 	fs.Var(&f.diff, "diff", "print how the alerts of these rules differ from those of --rules")
+	fs.Var(&f.without, "diff-exceptions", "print how the alerts differ with these exceptions, or with none")
+	fs.StringVar(&f.against, "against", "", "begin with what the state in this `DIR` knows, and do not change it")
+	fs.Var(&f.expect, "expect", "end with exit code 1 unless there are N alerts, or differences")
 	cmd.MarkFlagsMutuallyExclusive("table", "summary", "diff")
+	cmd.MarkFlagsMutuallyExclusive("table", "summary", "diff-exceptions")
+	cmd.MarkFlagsMutuallyExclusive("state", "against")
+	_ = cmd.MarkFlagDirname("against") // the flag is there
 	offer(cmd, "learn", "off", "24h", "7d")
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "no progress bar, no summary")
 	return cmd
@@ -138,8 +158,9 @@ func (f *replayFlags) options(files []string) runOptions {
 func (f *replayFlags) run(cmd *cobra.Command, files []string) error {
 	start := time.Now()
 	o := f.options(files)
-	if len(f.diff) > 0 {
-		o.rules = append(o.rules, ruleFlags{rules: f.diff, exceptions: f.rules.exceptions})
+	o.against = f.against
+	if f.compares() {
+		o.rules = append(o.rules, f.other())
 	}
 	if f.summary && !f.maxAlerts.set {
 		o.engine.MaxAlerts = -1 // what is held back makes noise all the same
@@ -171,7 +192,38 @@ func (f *replayFlags) run(cmd *cobra.Command, files []string) error {
 		fmt.Fprintln(w, r.took(time.Since(start)))
 		counted.write(w, r.engine().Counts(), len(r.engine().Rules()))
 	}
-	return r.outcome(cmd.ErrOrStderr(), interrupted)
+	err = r.outcome(cmd.ErrOrStderr(), interrupted)
+	n := counted.alerts()
+	if d, ok := view.(*diff); ok {
+		n = d.gained + d.lost
+	}
+	if err == nil && f.expect.set && n != f.expect.n {
+		what := "alert"
+		if f.compares() {
+			what = "difference"
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: expected %s, got %s\n", cmd.CommandPath(), plural(f.expect.n, what), thousands(n))
+		return answer(exitNo)
+	}
+	return err
+}
+
+// compares tells whether two versions of the rules run.
+func (f *replayFlags) compares() bool { return len(f.diff)+len(f.without) > 0 }
+
+// other returns the second version of the rules.
+func (f *replayFlags) other() ruleFlags {
+	o := f.rules
+	if len(f.diff) > 0 {
+		o.rules = f.diff
+	}
+	switch {
+	case len(f.without) == 1 && f.without[0] == "none":
+		o.exceptions = nil
+	case len(f.without) > 0:
+		o.exceptions = f.without
+	}
+	return o
 }
 
 // view is a way to show what a replay finds.
@@ -183,7 +235,7 @@ type view interface {
 	end()
 }
 
-func (f *replayFlags) json() bool { return !f.table && !f.summary && len(f.diff) == 0 }
+func (f *replayFlags) json() bool { return !f.table && !f.summary && !f.compares() }
 
 func (f *replayFlags) view(cmd *cobra.Command, out *bufio.Writer, r *runner) view {
 	switch {
@@ -191,7 +243,7 @@ func (f *replayFlags) view(cmd *cobra.Command, out *bufio.Writer, r *runner) vie
 		return newTable(out, cmd.OutOrStdout())
 	case f.summary:
 		return newSummary(out, r)
-	case len(f.diff) > 0:
+	case f.compares():
 		return newDiff(out)
 	}
 	return jsonView{out}

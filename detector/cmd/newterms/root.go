@@ -40,7 +40,7 @@ func newRoot() *cobra.Command {
 		Args:          knownSubcommand,
 		RunE:          needsSubcommand,
 	}
-	root.AddCommand(newCheck(), newQuery(), newReplay(), newLearn(), newState(), newReport())
+	root.AddCommand(newCheck(), newTest(), newNew(), newQuery(), newReplay(), newMap(), newFields(), newLearn(), newState(), newReport())
 	for _, c := range root.Commands() {
 		c.DisableFlagsInUseLine = true
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 	"fluent-bit-newterms/detector/cmd/newterms/input"
 	"fluent-bit-newterms/detector/engine"
 	"fluent-bit-newterms/detector/rule"
+	"fluent-bit-newterms/detector/seen"
 )
 
 // runner hands the events of files to engines, a chunk of lines at a time,
@@ -29,9 +31,11 @@ type runner struct {
 	// done, if not nil, is called when all has been read, unless interrupted.
 	done func() error
 
-	timeline  *timeline  // if not nil, what is found is counted by time
-	eventTime *eventTime // not nil if the runner has to know the time of events
-	file      string     // of the chunk at hand
+	copies    []string       // folders of states that are removed at the end
+	keep      map[int]string // if not nil, gets the events by line
+	timeline  *timeline      // if not nil, what is found is counted by time
+	eventTime *eventTime     // not nil if the runner has to know the time of events
+	file      string         // of the chunk at hand
 	lines     uint64
 }
 
@@ -39,9 +43,13 @@ type runner struct {
 type runOptions struct {
 	engine engine.Options
 	rules  []ruleFlags // of each lane
-	state  string      // folder of the first lane's state, "" to keep nothing
-	files  []string
-	bar    bool // show one on a terminal
+	sets   []*rule.Set // in the place of rules: what was loaded
+	stdin  io.Reader   // nil: that of the command
+
+	against string // folder of a state that each lane begins with, "" for none
+	state   string // folder of the first lane's state, "" to keep nothing
+	files   []string
+	bar     bool // show one on a terminal
 }
 
 // Where the time of an event lies if --time-field does not say: raw events by
@@ -53,7 +61,7 @@ var timeFields = []string{"requestReceivedTimestamp", "@timestamp", "kubernetes.
 func newRunner(cmd *cobra.Command, o runOptions) (_ *runner, err error) {
 	r := &runner{}
 	r.trouble = trouble{w: cmd.ErrOrStderr(), command: cmd.CommandPath()}
-	var sets []*rule.Set
+	sets := o.sets
 	for _, flags := range o.rules {
 		set, err := loadRules(cmd, flags)
 		if err != nil {
@@ -76,6 +84,11 @@ func newRunner(cmd *cobra.Command, o runOptions) (_ *runner, err error) {
 		if i == 0 {
 			state = o.state
 		}
+		if o.against != "" {
+			if state, err = r.copyState(cmd, o.against); err != nil {
+				return nil, errors.Join(err, r.closeLanes())
+			}
+		}
 		l, err := newLane(cmd, state, opts, set.Rules)
 		if err != nil {
 			return nil, errors.Join(err, r.closeLanes())
@@ -85,7 +98,11 @@ func newRunner(cmd *cobra.Command, o runOptions) (_ *runner, err error) {
 			r.needTime(opts)
 		}
 	}
-	r.in = input.NewReader(cmd.Context(), files.Paths, cmd.InOrStdin())
+	stdin := o.stdin
+	if stdin == nil {
+		stdin = cmd.InOrStdin()
+	}
+	r.in = input.NewReader(cmd.Context(), files.Paths, stdin)
 	if o.bar {
 		r.bar = newBar(cmd.ErrOrStderr(), files.Size)
 	}
@@ -163,7 +180,32 @@ func (r *runner) closeLanes() (err error) {
 	for _, l := range r.lanes {
 		err = errors.Join(err, l.close())
 	}
+	for _, dir := range r.copies {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
 	return err
+}
+
+// copyState puts what a state knows into a new one, which is removed at the
+// end, and returns its folder.
+func (r *runner) copyState(cmd *cobra.Command, from string) (dir string, err error) {
+	data, err := readFolder(cmd, from)
+	if err != nil {
+		return "", err
+	}
+	rules, err := data.sorted()
+	if err != nil {
+		return "", err
+	}
+	for i := range rules {
+		rules[i].Meta = resumable(rules[i].ID, rules[i].Meta)
+	}
+	if dir, err = os.MkdirTemp("", "newterms-replay-"); err != nil {
+		return "", err
+	}
+	r.copies = append(r.copies, dir)
+	_, _, err = seen.Import(dir, rules)
+	return dir, stateError(err)
 }
 
 func (r *runner) read(ctx context.Context) error {
@@ -198,6 +240,9 @@ func (r *runner) chunk(c *input.Chunk) {
 			if v.TooLong {
 				r.trouble.line(c.File, v.Line, errTooLong)
 				continue
+			}
+			if r.keep != nil {
+				r.keep[v.Line] = string(v.Text)
 			}
 			err := input.Events(v.Text, func(event []byte, ns int64) {
 				if r.eventTime != nil && r.turns(l, r.eventTime.of(event, ns)) {

@@ -37,6 +37,14 @@ func (t *tally) add(f *found) {
 	}
 }
 
+// alerts returns how many alerts there were, summaries left out.
+func (t *tally) alerts() (n int) {
+	for _, r := range t.rules {
+		n += int(r.alerts)
+	}
+	return n
+}
+
 // write says in a few lines what a replay found.
 func (t *tally) write(w io.Writer, c *engine.Counts, rules int) {
 	fmt.Fprintf(w, "%s of %s", plural(c.Alerts.Load(), "alert"), plural(rules, "rule"))
