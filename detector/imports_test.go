@@ -28,7 +28,7 @@ var layers = map[string][]string{
 	"detector/seen":                {"detector/record"},
 	"detector/seen/remote":         {"detector/seen", "detector/record"},
 	"detector/rule":                {"detector/ecs", "detector/place", "detector/kql", "detector/limits", "detector/record"},
-	"detector/mapping":             {"detector/ecs", "detector/geoip", "detector/place", "detector/kql", "detector/record"},
+	"detector/mapping":             {"detector/ecs", "detector/geoip", "detector/place", "detector/kql", "detector/limits", "detector/record"},
 	"detector/ecs":                 {"detector/record"},
 	"detector/kql":                 {"detector/record"},
 	"detector/geoip":               {},

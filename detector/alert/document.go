@@ -74,19 +74,16 @@ var verdictNames = [...]string{New: "new", Expired: "expired", Missing: "missing
 // String returns the name that records have.
 func (v Verdict) String() string { return verdictNames[v] }
 
-// Document turns the event's document, which it takes over, into the alert.
-// r is the rule as the event shows it: see Rule.For.
+// Document returns the alert on an event. r is the rule as the event shows it: see
+// Rule.For. small asks for the smallest form of a long event.
 //
 // data_stream.* is what the event has: documents made of raw events have none,
 // on purpose, since it names the stream that the event would have gone to, and
 // an index of another stream refuses it.
 //
 // Source: Kibana, "Alert schema"; the keys are flat, as Kibana writes them.
-func Document(doc map[string]any, r *Rule, f *Finding) map[string]any {
-	if doc == nil {
-		doc = make(map[string]any)
-	}
-	sanitize(doc)
+func Document(e *Event, r *Rule, f *Finding, small bool) map[string]any {
+	doc, cut := e.document(small)
 	claim(doc)
 	originalEvent(doc)
 	setEventKind(doc, "signal")
@@ -100,11 +97,15 @@ func Document(doc map[string]any, r *Rule, f *Finding) map[string]any {
 	doc["kibana.alert.start"] = Timestamp(f.Detected)
 	doc["kibana.alert.last_detected"] = Timestamp(f.Detected)
 	doc["kibana.alert.new_terms"] = clipTerms(f.Terms)
-	doc["kibana.alert.reason"] = reason(doc, r)
+	doc["kibana.alert.reason"] = reason(doc, r, f)
 	if f.Suppression != nil {
 		setSuppression(doc, f.Suppression)
 	}
-	doc["newterms"] = explanation(r, f)
+	own := explanation(r, f)
+	if len(cut) > 0 {
+		own["shortened_fields"], own["original_bytes"] = anys(cut), e.size
+	}
+	doc["newterms"] = own
 	return doc
 }
 
@@ -201,8 +202,8 @@ func setEventKind(doc map[string]any, kind string) {
 	event["kind"] = kind
 }
 
-// reason says in one sentence what happened, as Kibana's alerts do.
-func reason(doc map[string]any, r *Rule) string {
+// reason says what happened, as Kibana's alerts do, and what is new about it.
+func reason(doc map[string]any, r *Rule, f *Finding) string {
 	var b strings.Builder
 	if category := lookup(doc, "event.category"); category != "" {
 		b.WriteString(category + " ")
@@ -224,6 +225,6 @@ func reason(doc map[string]any, r *Rule) string {
 			b.WriteString(words + val)
 		}
 	}
-	fmt.Fprintf(&b, " created %s alert %s.", r.Severity, r.Name)
+	fmt.Fprintf(&b, " created %s alert %s. %s", r.Severity, r.Name, whatIsNew(r, f))
 	return b.String()
 }

@@ -98,8 +98,8 @@ func fullEvent() map[string]any {
 func TestFieldTypes(t *testing.T) {
 	at := time.UnixMilli(300_000_000_000)
 	records := map[string]map[string]any{
-		"alert":   Document(fullEvent(), fullRule(), fullFinding()),
-		"matched": MatchedDocument(map[string]any{}, fullRule(), fullFinding()),
+		"alert":   Document(NewEvent(fullEvent()), fullRule(), fullFinding(), false),
+		"matched": MatchedDocument(NewEvent(nil), fullRule(), fullFinding()),
 		"limit":   SummaryDocument(fullRule(), &Summary{Kind: Limited, Count: 2, Terms: [][]any{{"a", int64(5)}}, Start: at, End: at}, at, "i"),
 		"learned": SummaryDocument(fullRule(), &Summary{Kind: Learned, Count: 2, Start: at, End: at}, at, "i"),
 		"suppressed": SummaryDocument(fullRule(), &Summary{Kind: Suppressed, Count: 2, Start: at, End: at, UUID: "u", OriginalTime: at,
@@ -176,7 +176,7 @@ func checkTypes(t *testing.T, path string, val any) {
 
 // TestEveryKey: an alert has each key that Elastic's have.
 func TestEveryKey(t *testing.T) {
-	doc := Document(fullEvent(), fullRule(), fullFinding())
+	doc := Document(NewEvent(fullEvent()), fullRule(), fullFinding(), false)
 	for _, key := range []string{
 		"uuid", "status", "workflow_status", "depth", "reason", "severity", "risk_score", "new_terms", "original_time",
 		"original_event.kind", "original_event.action", "start", "last_detected", "building_block_type",
@@ -230,7 +230,7 @@ func TestHostileEvents(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			doc := Document(tt.event, fullRule(), fullFinding())
+			doc := Document(NewEvent(tt.event), fullRule(), fullFinding(), false)
 			if !tt.check(doc) {
 				t.Errorf("%v", doc)
 			}
@@ -245,7 +245,7 @@ func TestLongTerms(t *testing.T) {
 	f := fullFinding()
 	f.Terms = []any{strings.Repeat("é", 40000), "bad\xff"}
 	f.Tag = "t\xff"
-	list := Document(nil, fullRule(), f)["kibana.alert.new_terms"].([]any)
+	list := Document(NewEvent(nil), fullRule(), f, false)["kibana.alert.new_terms"].([]any)
 	if s := list[0].(string); len(s) > mostTerm || !strings.HasSuffix(s, "é…") {
 		t.Errorf("%d bytes, ends with %q", len(s), s[len(s)-8:])
 	}
@@ -255,18 +255,19 @@ func TestLongTerms(t *testing.T) {
 }
 
 func TestReason(t *testing.T) {
+	what := whatIsNew(fullRule(), fullFinding())
 	tests := []struct {
 		doc  map[string]any
 		want string
 	}{
-		{map[string]any{}, "event created low alert New user."},
-		{map[string]any{"user": map[string]any{"name": "a"}, "host.name": "h"}, "event by a on h created low alert New user."},
-		{map[string]any{"event": map[string]any{"category": []any{"file", "x"}}, "file.name": "f"}, "file event, file f created low alert New user."},
-		{map[string]any{"source": map[string]any{"ip": []any{"10.0.0.1"}}}, "event with source 10.0.0.1 created low alert New user."},
-		{map[string]any{"process": map[string]any{"name": strings.Repeat("x", 300)}}, "event with process " + strings.Repeat("x", 197) + "… created low alert New user."},
+		{map[string]any{}, "event created low alert New user. " + what},
+		{map[string]any{"user": map[string]any{"name": "a"}, "host.name": "h"}, "event by a on h created low alert New user. " + what},
+		{map[string]any{"event": map[string]any{"category": []any{"file", "x"}}, "file.name": "f"}, "file event, file f created low alert New user. " + what},
+		{map[string]any{"source": map[string]any{"ip": []any{"10.0.0.1"}}}, "event with source 10.0.0.1 created low alert New user. " + what},
+		{map[string]any{"process": map[string]any{"name": strings.Repeat("x", 300)}}, "event with process " + strings.Repeat("x", 197) + "… created low alert New user. " + what},
 	}
 	for _, tt := range tests {
-		if got := reason(tt.doc, fullRule()); got != tt.want {
+		if got := reason(tt.doc, fullRule(), fullFinding()); got != tt.want {
 			t.Errorf("%q, want %q", got, tt.want)
 		}
 	}

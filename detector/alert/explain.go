@@ -48,14 +48,10 @@ func verdict(r *Rule, f *Finding) map[string]any {
 	return m
 }
 
-// MatchedDocument turns a matching event's document, which it takes over, into
-// the record that emit = matched passes along: the event as it is, and a
-// newterms object with the verdict on it.
-func MatchedDocument(doc map[string]any, r *Rule, f *Finding) map[string]any {
-	if doc == nil {
-		doc = make(map[string]any)
-	}
-	sanitize(doc)
+// MatchedDocument returns the record that emit = matched passes along: the event
+// as it is, and a newterms object with the verdict on it.
+func MatchedDocument(e *Event, r *Rule, f *Finding) map[string]any {
+	doc, cut := e.document(false)
 	for k := range doc {
 		if k == "newterms" || strings.HasPrefix(k, "newterms.") {
 			delete(doc, k)
@@ -67,12 +63,30 @@ func MatchedDocument(doc map[string]any, r *Rule, f *Finding) map[string]any {
 	m := verdict(r, f)
 	m["rule_id"], m["rule_name"] = r.ID, r.Name
 	m["terms"] = clipTerms(f.Terms)
+	if len(cut) > 0 {
+		m["shortened_fields"], m["original_bytes"] = anys(cut), e.size
+	}
 	doc["newterms"] = m
 	return doc
 }
 
 // Explain says in a sentence or two why a tuple is new.
 func Explain(r *Rule, f *Finding) string {
+	var b strings.Builder
+	b.WriteString(whatIsNew(r, f))
+	fmt.Fprintf(&b, " The rule knows %s", plural(f.Known, "other tuple"))
+	if !f.LearningSince.IsZero() {
+		fmt.Fprintf(&b, " and has been learning since %s", Timestamp(f.LearningSince))
+	}
+	b.WriteString(".")
+	if f.Truncated > 0 {
+		fmt.Fprintf(&b, " The event holds %d more combinations, which were not looked at.", f.Truncated)
+	}
+	return b.String()
+}
+
+// whatIsNew says in a sentence why a tuple is new.
+func whatIsNew(r *Rule, f *Finding) string {
 	var b strings.Builder
 	var novel, known []string
 	for i, field := range r.Fields {
@@ -100,14 +114,6 @@ func Explain(r *Rule, f *Finding) string {
 			list(novel), has(novel), list(known), is(known)+" known")
 	default:
 		b.WriteString("Every term is known, but not in this combination.")
-	}
-	fmt.Fprintf(&b, " The rule knows %s", plural(f.Known, "other tuple"))
-	if !f.LearningSince.IsZero() {
-		fmt.Fprintf(&b, " and has been learning since %s", Timestamp(f.LearningSince))
-	}
-	b.WriteString(".")
-	if f.Truncated > 0 {
-		fmt.Fprintf(&b, " The event holds %d more combinations, which were not looked at.", f.Truncated)
 	}
 	return b.String()
 }

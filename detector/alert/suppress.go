@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -22,61 +23,58 @@ type Suppression struct {
 	Docs       uint64    // alerts that were suppressed, the first one not counted
 }
 
-// SuppressionTerms returns the terms that an event's document is grouped by.
-// missing tells that it lacks one of the fields. Arrays count as a whole,
-// whatever their order.
-func SuppressionTerms(doc map[string]any, fields []string) (terms []SuppressionTerm, missing bool) {
+// maxGroupValues and maxGroupText bound the values of one field that an alert and
+// the state show of a group; the key is of all of them.
+const (
+	maxGroupValues = 20
+	maxGroupText   = 256
+)
+
+// SuppressionTerms returns the terms that an event's document is grouped by, and
+// the key of the group. missing tells that it lacks one of the fields. Arrays
+// count as a whole, whatever their order. It takes n log n for n values.
+func SuppressionTerms(doc map[string]any, fields []string) (terms []SuppressionTerm, key string, missing bool) {
+	h := sha256.New()
 	for _, f := range fields {
 		vals := Values(doc, f)
-		t := SuppressionTerm{Field: f}
-		switch len(vals) {
-		case 0:
-			missing = true
-		case 1:
-			t.Value = clipTerm(vals[0])
-		default:
-			for i := range vals {
-				vals[i] = clipTerm(vals[i])
+		missing = missing || len(vals) == 0
+		texts := make([]string, len(vals))
+		order := make([]int, len(vals))
+		for i, v := range vals {
+			texts[i], order[i] = typed(v), i
+		}
+		slices.SortFunc(order, func(a, b int) int { return strings.Compare(texts[a], texts[b]) })
+		fmt.Fprintf(h, "%d:%s%d:", len(f), f, len(vals))
+		shown := make([]any, 0, min(len(vals), maxGroupValues+1))
+		for n, i := range order {
+			fmt.Fprintf(h, "%d:%s", len(texts[i]), texts[i])
+			if n < maxGroupValues {
+				shown = append(shown, clipShown(vals[i]))
 			}
-			slices.SortFunc(vals, func(a, b any) int {
-				x, y := typed(a), typed(b)
-				switch {
-				case x < y:
-					return -1
-				case x > y:
-					return 1
-				}
-				return 0
-			})
-			t.Value = vals
+		}
+		t := SuppressionTerm{Field: f}
+		switch {
+		case len(vals) == 1:
+			t.Value = shown[0]
+		case len(vals) > maxGroupValues:
+			t.Value = append(shown, "…")
+		case len(vals) > 1:
+			t.Value = shown
 		}
 		terms = append(terms, t)
 	}
-	return terms, missing
+	return terms, hex.EncodeToString(h.Sum(nil)[:16]), missing
 }
 
-// GroupKey names the group of alerts with these terms.
-func GroupKey(terms []SuppressionTerm) string {
-	h := sha256.New()
-	for _, t := range terms {
-		s := typed(t.Value)
-		fmt.Fprintf(h, "%d:%s%d:%s", len(t.Field), t.Field, len(s), s)
+func clipShown(val any) any {
+	if s, ok := val.(string); ok {
+		return clipTo(strings.ToValidUTF8(s, "\uFFFD"), maxGroupText)
 	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	return sanitize(val)
 }
 
-// typed writes a value so that no two differ only in type: 5 and "5".
-func typed(val any) string {
-	if list, ok := val.([]any); ok {
-		s := "["
-		for _, e := range list {
-			part := typed(e)
-			s += fmt.Sprintf("%d:%s,", len(part), part)
-		}
-		return s
-	}
-	return fmt.Sprintf("%T:%v", val, val)
-}
+// typed writes a scalar so that no two differ only in type: 5 and "5".
+func typed(val any) string { return fmt.Sprintf("%T:%v", val, val) }
 
 // setSuppression writes the keys of a suppressed group.
 func setSuppression(doc map[string]any, s *Suppression) {

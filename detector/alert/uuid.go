@@ -27,7 +27,7 @@ func UUID(ruleID string, terms []byte, first time.Time, window time.Duration) st
 }
 
 // EventUUID returns the uuid of an alert on one event, rather than on a tuple:
-// a hash of the rule, the terms, and the event with its time.
+// a hash of the rule, the terms, and the event (a hash of it) with its time.
 func EventUUID(ruleID string, terms []byte, at time.Time, event []byte) string {
 	var n [8]byte
 	binary.BigEndian.PutUint64(n[:], uint64(at.UnixMilli()))

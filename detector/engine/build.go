@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"fluent-bit-newterms/detector/alert"
+	"fluent-bit-newterms/detector/limits"
 	"fluent-bit-newterms/detector/match"
 	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/seen"
@@ -23,30 +24,7 @@ type finding struct {
 	now   int64  // ms
 	group uint64 // the noisy group that it belongs to, 0 for none
 
-	doc       map[string]any // the event's document, nil until it is asked for
 	groupedBy []alert.SuppressionTerm
-}
-
-// document returns the whole document of a finding's event. A value too odd to
-// show, or a bug in the reader, must not cost the alert: it goes without.
-func (x *finding) document() map[string]any {
-	if x.doc == nil {
-		x.doc = document(x.batch, x.c.Event)
-	}
-	return x.doc
-}
-
-func document(b *match.Batch, event int32) (doc map[string]any) {
-	defer func() {
-		if why := recover(); why != nil {
-			doc = map[string]any{"error.message": fmt.Sprint("the event cannot be shown: ", why)}
-		}
-	}()
-	doc, err := b.Event(event).Document()
-	if err != nil {
-		doc = map[string]any{"error.message": err.Error()}
-	}
-	return doc
 }
 
 // builder makes the records that leave: alerts, summaries and matching records.
@@ -59,8 +37,8 @@ type builder struct {
 // alert makes the alert for a new combination.
 func (b *builder) alert(x *finding) (a *Alert, uuid string) {
 	r, c, d := x.r, x.c, x.d
-	doc := x.document()
-	shown := r.info.For(doc)
+	ev := x.f.documents.of(x.batch, c)
+	shown := ev.shownBy(r)
 	f := alert.Finding{
 		Terms: x.list, Time: time.UnixMilli(c.At), Detected: time.UnixMilli(x.now), Tag: x.f.tag,
 		Instance: b.opts.Instance, Known: r.memory.Len(), NovelUnsure: x.out.NovelUnsure,
@@ -69,8 +47,7 @@ func (b *builder) alert(x *finding) (a *Alert, uuid string) {
 	}
 	switch d.verdict {
 	case alert.Missing:
-		text, _ := alert.Encode(doc)
-		f.UUID = alert.EventUUID(r.info.ID, x.terms, f.Time, text)
+		f.UUID = alert.EventUUID(r.info.ID, x.terms, f.Time, ev.Digest())
 	default:
 		f.UUID = alert.UUID(r.info.ID, x.terms, f.Time, r.Source.Window)
 		f.Known-- // this one is among them
@@ -86,13 +63,24 @@ func (b *builder) alert(x *finding) (a *Alert, uuid string) {
 	}
 	b.counts.Alerts.Add(1)
 	r.counts.Alerts.Add(1)
-	return b.record(r.ruleState, shown, x.f.tag, c.At, func() map[string]any {
-		body := b.addSource(alert.Document(doc, shown, &f), x.batch.Event(c.Event).Record)
-		if b.peers != nil {
-			b.peers.provenance(body, d)
-		}
-		return body
-	}, func(why any) map[string]any { return plainDocument(shown, x, why) }), f.UUID
+	if b.peers != nil {
+		b.peers.count(d)
+	}
+	make := func(small bool) *Alert {
+		return b.record(r.ruleState, shown, x.f.tag, c.At, func() map[string]any {
+			body := b.addSource(alert.Document(ev.Event, shown, &f, small), x.batch.Event(c.Event).Record)
+			if b.peers != nil {
+				provenance(body, d)
+			}
+			return body
+		}, func(why any) map[string]any { return plainDocument(shown, x, why) })
+	}
+	small := x.f.spent > limits.DecisionAlerts
+	if a = make(small); len(a.Body) > limits.Alert && !small {
+		a = make(true)
+	}
+	x.f.spent += len(a.Body)
+	return a, f.UUID
 }
 
 // addSource adds to a record where its event came from.
@@ -120,7 +108,7 @@ func (b *builder) match(x *finding, m match.Match, f *alert.Finding) *Alert {
 	f.Tag, f.Instance = x.f.tag, b.opts.Instance
 	r := x.r
 	a := b.record(r.ruleState, &r.info, x.f.tag, m.At, func() map[string]any {
-		return b.addSource(alert.MatchedDocument(document(x.batch, m.Event), &r.info, f), x.batch.Event(m.Event).Record)
+		return b.addSource(alert.MatchedDocument(x.f.documents.at(x.batch, m.Event).Event, &r.info, f), x.batch.Event(m.Event).Record)
 	}, func(why any) map[string]any { return plainDocument(&r.info, x, why) })
 	a.Matched = true
 	b.counts.Passed.Add(1)

@@ -1,10 +1,9 @@
 package engine
 
-import "fluent-bit-newterms/detector/seen"
-
-// maxCrowds bounds the groups that are counted in an interval. Over it the counts
-// of all go down, and the small ones go (Misra-Gries): what is large stays.
-const maxCrowds = 4096
+import (
+	"fluent-bit-newterms/detector/limits"
+	"fluent-bit-newterms/detector/seen"
+)
 
 // crowd counts what the new combinations of an interval have in common: each part
 // of their terms, such as the user, or the user and the address. A part that many
@@ -30,7 +29,7 @@ func (c *crowd) add(terms []byte, noisyFrom int) (group uint64) {
 	}
 	least := 0
 	for _, g := range seen.Groups(terms) {
-		if len(c.counts) >= maxCrowds {
+		if len(c.counts) >= limits.Crowds {
 			c.decay()
 		}
 		n := c.counts[g] + 1

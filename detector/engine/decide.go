@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"fluent-bit-newterms/detector/alert"
+	"fluent-bit-newterms/detector/limits"
 	"fluent-bit-newterms/detector/match"
 	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/seen"
@@ -21,6 +22,8 @@ type decision struct {
 // for those that are new, and commits both at once.
 func (e *Engine) decide(f *flush, b *match.Batch) {
 	f.decisions = append(f.decisions[:0], make([]decision, len(b.Combinations))...)
+	f.documents.reset()
+	defer f.documents.reset()
 	if e.peers != nil {
 		e.peers.ask(f, b)
 	}
@@ -34,10 +37,22 @@ func (e *Engine) decideAll(f *flush, b *match.Batch) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var alerts []*Alert
+	f.spent = 0
+	since := 0
 	for i := range b.Combinations {
 		alerts = e.decideRecovering(f, b, i, alerts)
+		if f.spent-since > limits.DecisionAlerts {
+			// The outbox bounds what it holds; the list here must not grow beside it.
+			e.handOverFlush(f, alerts)
+			alerts, since = nil, f.spent
+		}
 	}
 	e.now = max(e.now, b.Newest)
+	e.handOverFlush(f, alerts)
+}
+
+// handOverFlush hands over what was decided about the combinations of a flush.
+func (e *Engine) handOverFlush(f *flush, alerts []*Alert) {
 	ticket := e.handOver(alerts)
 	if ticket != (seen.Ticket{}) {
 		f.ticket = ticket
@@ -159,9 +174,9 @@ func (e *Engine) observe(m *seen.Memory, c *match.Combination, terms []byte, now
 func (e *Engine) allow(x *finding) *Alert {
 	limiter, key := x.r.limiter, ""
 	if s := x.r.suppress; s != nil {
-		terms, lacking := alert.SuppressionTerms(x.document(), s.GroupBy)
-		if !lacking || s.MissingFields != rule.DoNotSuppressMissing {
-			x.groupedBy, key = terms, alert.GroupKey(terms)
+		g := x.f.documents.of(x.batch, x.c).groupOf(x.r)
+		if !g.lacking || s.MissingFields != rule.DoNotSuppressMissing {
+			x.groupedBy, key = g.terms, g.key
 			if limiter.Suppressed(key, x.list, len(x.terms), x.group, x.c.At, x.now) {
 				e.counts.Suppressed.Add(1)
 				x.r.counts.Suppressed.Add(1)

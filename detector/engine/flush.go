@@ -19,6 +19,8 @@ type flush struct {
 	now    int64       // ms, when it began
 
 	decisions []decision // of the batch at hand, by combination
+	documents documents  // of its events
+	spent     int        // bytes of the alerts on it
 }
 
 // beginFlush begins a flush. The engine's gen is held for reading until its end.

@@ -1,20 +1,11 @@
 package engine
 
 import (
-	"slices"
+	"fmt"
 	"time"
 
 	"fluent-bit-newterms/detector/alert"
-)
-
-// maxGroups is how many groups a rule keeps open. Over it the oldest ends
-// early: its next alert is an alert again.
-const maxGroups = 1000
-
-// What a group lists of the tuples that it suppressed.
-const (
-	maxSuppressed      = 20
-	maxSuppressedBytes = 2 << 10
+	"fluent-bit-newterms/detector/limits"
 )
 
 // group is the alerts that agree in the suppression's fields, from the first
@@ -27,6 +18,7 @@ type group struct {
 	Since int64                   `json:"since"` // when it left
 	Until int64                   `json:"until"`
 	Tally tally                   `json:"tally"` // what was suppressed
+	Size  int                     `json:"size"`  // of all but the tally, about
 }
 
 // Suppressed tells whether an alert belongs to a group whose first one has
@@ -36,30 +28,73 @@ func (l *limiter) Suppressed(key string, terms []any, size int, group uint64, at
 	if i < 0 || over(now, l.s.Groups[i].Until, l.s.Groups[i].Until-l.s.Groups[i].Since) {
 		return false
 	}
-	l.s.Groups[i].Tally.add(terms, size, group, at, maxSuppressed, maxSuppressedBytes)
+	most := limits.GroupTupleBytes
+	if l.groupBytes+size > limits.GroupBytes {
+		most = 0
+	}
+	t := &l.s.Groups[i].Tally
+	before := t.Bytes
+	t.add(terms, size, group, at, limits.GroupTuples, most)
+	l.groupBytes += t.Bytes - before
 	l.dirty = true
 	return true
 }
 
 // Suppress begins a group with the alert uuid, which leaves.
 func (l *limiter) Suppress(key string, terms []alert.SuppressionTerm, uuid string, at, now int64) {
-	if len(l.s.Groups) >= maxGroups {
-		oldest := slices.IndexFunc(l.s.Groups, func(x group) bool { return x.Until != 0 })
-		if oldest >= 0 {
-			l.s.Groups[oldest].Until = 0 // Due takes it
-		}
-	}
 	until := l.intervalOf(now) + l.limits.Interval.Milliseconds()
 	if l.limits.Suppress > 0 {
 		until = now + l.limits.Suppress.Milliseconds()
 	}
-	l.s.Groups = append(l.s.Groups, group{Key: key, Terms: terms, UUID: uuid, First: at, Since: now, Until: until})
+	g := group{Key: key, Terms: terms, UUID: uuid, First: at, Since: now, Until: until, Size: 150}
+	for _, t := range terms {
+		g.Size += len(t.Field) + len(fmt.Sprint(t.Value))
+	}
+	l.indexGroups()
+	for l.ended < len(l.s.Groups) && (len(l.s.Groups)-l.ended >= limits.Groups || l.groupBytes+g.Size > limits.GroupBytes) {
+		l.endGroup(l.ended) // the oldest
+	}
+	l.groupBytes += g.Size
+	l.byKey[key] = len(l.s.Groups)
+	l.s.Groups = append(l.s.Groups, g)
 	l.dirty = true
+}
+
+// endGroup ends a group early: Due takes it.
+func (l *limiter) endGroup(i int) {
+	g := &l.s.Groups[i]
+	if l.byKey[g.Key] == i {
+		delete(l.byKey, g.Key)
+	}
+	g.Until = 0
+	l.groupBytes -= g.Size + g.Tally.Bytes
+	l.ended = i + 1
+}
+
+// indexGroups finds the places of the open groups, where it is not known.
+func (l *limiter) indexGroups() {
+	if l.byKey != nil {
+		return
+	}
+	l.byKey, l.groupBytes, l.ended = make(map[string]int), 0, 0
+	for i := range l.s.Groups {
+		g := &l.s.Groups[i]
+		if g.Until == 0 {
+			l.ended = i + 1
+			continue
+		}
+		l.byKey[g.Key] = i
+		l.groupBytes += g.Size + g.Tally.Bytes
+	}
 }
 
 // groupOf returns the place of the open group with that key, -1 if none is.
 func (l *limiter) groupOf(key string) int {
-	return slices.IndexFunc(l.s.Groups, func(x group) bool { return x.Key == key && x.Until != 0 })
+	l.indexGroups()
+	if i, ok := l.byKey[key]; ok {
+		return i
+	}
+	return -1
 }
 
 // endGroups takes out the groups whose period is over, and appends an update
@@ -83,6 +118,9 @@ func (l *limiter) endGroups(out []alert.Summary, now int64, all bool) []alert.Su
 			End:   time.UnixMilli(max(x.First, x.Tally.Last)),
 		}
 		out = append(out, s)
+	}
+	if len(kept) < len(l.s.Groups) {
+		l.byKey = nil // their places are others
 	}
 	clear(l.s.Groups[len(kept):])
 	l.s.Groups = kept

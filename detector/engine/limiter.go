@@ -7,6 +7,7 @@ import (
 	jsoniter "github.com/json-iterator/go"
 
 	"fluent-bit-newterms/detector/alert"
+	"fluent-bit-newterms/detector/limits"
 	"fluent-bit-newterms/detector/match"
 	"fluent-bit-newterms/detector/seen"
 )
@@ -51,6 +52,10 @@ type limiter struct {
 
 	crowd   crowd
 	crowdOf int64 // the interval that crowd counts
+
+	byKey      map[string]int // the open groups' places, nil if they have to be found
+	groupBytes int            // of the open groups
+	ended      int            // groups before this place have ended
 }
 
 // limiterState is what is written to disk.
@@ -98,7 +103,7 @@ func (l *limiter) Restore(state []byte) error {
 	if err := numbers.Unmarshal(state, &s); err != nil {
 		return fmt.Errorf("limits and learning: %w", err)
 	}
-	l.s = s
+	l.s, l.byKey = s, nil
 	return nil
 }
 
@@ -210,7 +215,7 @@ func (l *limiter) Learn(terms []any, size int, group uint64, at, now int64) bool
 		l.s.Learned = &tally{}
 		l.s.LearnedAt = now
 	}
-	l.s.Learned.add(terms, size, group, at, maxLearned, maxLearnedBytes)
+	l.s.Learned.add(terms, size, group, at, limits.LearnedTuples, limits.LearnedBytes)
 	return true
 }
 
@@ -223,7 +228,7 @@ func (l *limiter) Allow(terms []any, size int, group uint64, at, now int64) bool
 		if l.s.Held == nil {
 			l.s.Held = &tally{}
 		}
-		l.s.Held.add(terms, size, group, at, maxListed, maxListedBytes)
+		l.s.Held.add(terms, size, group, at, limits.SummaryTuples, limits.SummaryBytes)
 		return false
 	}
 	l.s.Raised++

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fluent-bit-newterms/detector/alert"
+	"fluent-bit-newterms/detector/limits"
 )
 
 const minute = int64(time.Minute / time.Millisecond)
@@ -206,11 +207,11 @@ func TestTallyIsBounded(t *testing.T) {
 		g.Allow(terms(fmt.Sprint(i)), 10, 0, base, base)
 	}
 	s := g.Due(base, true)[0]
-	if s.Count != 4999 || len(s.Terms) != maxListed {
-		t.Errorf("%d counted, %d listed; want 4999 and %d", s.Count, len(s.Terms), maxListed)
+	if s.Count != 4999 || len(s.Terms) != limits.SummaryTuples {
+		t.Errorf("%d counted, %d listed; want 4999 and %d", s.Count, len(s.Terms), limits.SummaryTuples)
 	}
 	g.Allow(terms("x"), 10, 0, base, base)
-	g.Allow(terms("big"), maxListedBytes+1, 0, base, base)
+	g.Allow(terms("big"), limits.SummaryBytes+1, 0, base, base)
 	if s := g.Due(base, true)[0]; s.Count != 2 || len(s.Terms) != 1 {
 		t.Errorf("%d counted, %d listed; want 2 and 1", s.Count, len(s.Terms))
 	}
@@ -246,7 +247,7 @@ func TestGroups(t *testing.T) {
 // TestGroupsAreBounded: over the bound the oldest ends early, with its count.
 func TestGroupsAreBounded(t *testing.T) {
 	g := newLimiter(alertLimits{Suppress: time.Hour})
-	for i := range maxGroups {
+	for i := range limits.Groups {
 		g.Suppress(fmt.Sprint(i), nil, fmt.Sprint("u", i), base, base)
 	}
 	g.Suppressed("0", terms("x"), 1, 0, base, base)
@@ -258,7 +259,7 @@ func TestGroupsAreBounded(t *testing.T) {
 	if len(due) != 1 || due[0].UUID != "u0" || due[0].Count != 1 {
 		t.Errorf("due %+v, want the oldest's update", due)
 	}
-	if len(g.s.Groups) != maxGroups {
-		t.Errorf("%d groups, want %d", len(g.s.Groups), maxGroups)
+	if len(g.s.Groups) != limits.Groups {
+		t.Errorf("%d groups, want %d", len(g.s.Groups), limits.Groups)
 	}
 }

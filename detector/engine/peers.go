@@ -161,21 +161,29 @@ func (d *decision) holds() bool { return d.asked != nil && d.asked.Kind == remot
 // provenance says in an alert whether its combination is new to all nodes
 // ("shared"), or this node decided by itself ("local"): then another may alert on
 // it too, with the same uuid.
-func (p *Peers) provenance(body map[string]any, d *decision) {
+func provenance(body map[string]any, d *decision) {
 	own, ok := body["newterms"].(map[string]any)
 	if !ok {
 		return
 	}
 	own["store"] = "local"
-	if d.verdict == alert.Missing || d.asked != nil && d.asked.Ours() && !d.asked.Doubt {
+	if d.shared() {
 		own["store"] = "shared"
-		return
-	}
-	if d.holds() {
+	} else if d.holds() {
 		own["held"] = true // by which HoldAgain knows it
-		return
 	}
-	p.engine.counts.Alone.Add(1)
+}
+
+// shared tells whether the combination is new to all nodes.
+func (d *decision) shared() bool {
+	return d.verdict == alert.Missing || d.asked != nil && d.asked.Ours() && !d.asked.Doubt
+}
+
+// count counts an alert that this node decides by itself.
+func (p *Peers) count(d *decision) {
+	if !d.shared() && !d.holds() {
+		p.engine.counts.Alone.Add(1)
+	}
 }
 
 // decided takes over what was decided about a batch, once it is handed to the

@@ -1,21 +1,9 @@
 package engine
 
-import "fluent-bit-newterms/detector/alert"
-
-// What a summary lists of its tuples. The tuples themselves are in the state,
-// so that what is not listed is still known, and counted.
-const (
-	maxListed      = 1000
-	maxListedBytes = 256 << 10
-
-	// Learned tuples are many, and each change of a tally is written to disk
-	// with the tuple that made it: their list is a sample.
-	maxLearned      = 100
-	maxLearnedBytes = 16 << 10
+import (
+	"fluent-bit-newterms/detector/alert"
+	"fluent-bit-newterms/detector/limits"
 )
-
-// maxNoisy is how many noisy groups a list names.
-const maxNoisy = 50
 
 // tally counts combinations and lists as many of them as a record can carry:
 // those of a noisy group in one entry, all others by name, so that a flood leaves
@@ -54,7 +42,7 @@ func (t *tally) add(terms []any, size int, group uint64, at int64, most, mostByt
 				return
 			}
 		}
-		if len(t.Noisy) < maxNoisy && fits {
+		if len(t.Noisy) < limits.SummaryGroups && fits {
 			t.Noisy = append(t.Noisy, noisyEntry{group, 1, terms})
 			t.Bytes += size
 		}

@@ -60,6 +60,50 @@ const (
 	StoreAnswerDepth = 8
 )
 
+// The documents of alerts.
+const (
+	// RelatedValues bounds the values of related.ip and related.user in a
+	// document. The others are where the event has them.
+	RelatedValues = 10_000
+	// AlertDocument (of JSON) bounds the event in an alert. A longer one is
+	// shortened, long values first; the alert names what was. Alert bounds the
+	// alert as a whole: above it the event is as SmallDocument says.
+	AlertDocument = 192 << 10
+	Alert         = 256 << 10
+	// DecisionAlerts (of JSON) is how much the alerts of one decision take
+	// before the events of the others are shortened to SmallDocument, and what
+	// has been decided is handed to the outbox.
+	DecisionAlerts = 8 << 20
+	SmallDocument  = 4 << 10
+)
+
+// What the limits of a rule keep, in the state, which is written with each flush
+// that changes it.
+const (
+	// Groups, and GroupBytes (of JSON, about), bound the groups of suppressed
+	// alerts that a rule keeps open. Above either the oldest ends early: its
+	// next alert is an alert again. GroupTuples and GroupTupleBytes bound the
+	// combinations that a group lists; the others are counted.
+	Groups          = 1000
+	GroupBytes      = 192 << 10
+	GroupTuples     = 20
+	GroupTupleBytes = 2 << 10
+
+	// SummaryTuples and SummaryBytes (of terms) bound the combinations that a
+	// summary lists by name, LearnedTuples and LearnedBytes those that a
+	// summary of what was learned does. SummaryGroups bounds the noisy groups
+	// that it names. The others are counted.
+	SummaryTuples = 1000
+	SummaryBytes  = 64 << 10
+	LearnedTuples = 100
+	LearnedBytes  = 16 << 10
+	SummaryGroups = 50
+
+	// Crowds bounds the groups in which a rule counts the new combinations of
+	// an interval, to find the noisy ones. Above it the small ones go.
+	Crowds = 4096
+)
+
 // The combinations of terms that events yield. A combination is the values of a
 // rule's new_terms fields in one event; where a field holds an array, each of its
 // values gives one.
@@ -78,5 +122,5 @@ const (
 	// gathers before it is decided. Above them it is decided early, inside an
 	// event if need be.
 	BatchCombinations = 1 << 16
-	BatchTermBytes    = 8 << 20
+	BatchTermBytes    = 4 << 20
 )

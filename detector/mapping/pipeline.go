@@ -2,6 +2,8 @@ package mapping
 
 import (
 	"strings"
+
+	"fluent-bit-newterms/detector/limits"
 )
 
 // pipeline runs the steps of the ingest pipeline on an event, which it takes
@@ -196,12 +198,13 @@ func leadsToSource(path string) bool {
 // distinct returns the distinct scalars among the values, arrays flattened.
 func distinct(vals ...any) []any {
 	var out []any
+	known := map[any]bool{"": true}
 	for _, val := range scalars(vals) {
-		known := false
-		for _, have := range out {
-			known = known || have == val
+		if len(out) == limits.RelatedValues {
+			break
 		}
-		if !known && val != "" {
+		if !known[val] {
+			known[val] = true
 			out = append(out, val)
 		}
 	}

@@ -61,7 +61,8 @@ func (w *Worker) combine(m matched) {
 // choices are the distinct values of one term field in an event, encoded as
 // terms, one after the other. Each is encoded once, whatever it is combined with.
 type choices struct {
-	values []record.Value
+	values []record.Value // no more than one event may yield
+	over   int            // values that there are beside them
 	terms  []byte
 	ends   []int // of each term in terms
 }
@@ -76,9 +77,13 @@ func (c *choices) term(i int) []byte {
 // fill finds the values of a field. Without one there is null, if the event
 // counts all the same.
 func (c *choices) fill(v *record.View, f record.Field, m *matched) bool {
-	c.values, c.terms, c.ends = c.values[:0], c.terms[:0], c.ends[:0]
+	c.values, c.terms, c.ends, c.over = c.values[:0], c.terms[:0], c.ends[:0], 0
 	for cell := v.Head(f); cell != 0; cell = v.Next(cell) {
 		if val := *v.At(cell); val.Kind != record.Object && val.Kind != record.Null {
+			if len(c.values) == limits.EventCombinations {
+				c.over++
+				continue
+			}
 			c.values = append(c.values, val)
 		}
 	}
@@ -91,11 +96,8 @@ func (c *choices) fill(v *record.View, f record.Field, m *matched) bool {
 		return true
 	}
 	for i := range c.values {
-		// More than an event may yield is never combined.
-		if i < limits.EventCombinations {
-			c.terms = seen.AppendTerm(c.terms, &c.values[i])
-			c.ends = append(c.ends, len(c.terms))
-		}
+		c.terms = seen.AppendTerm(c.terms, &c.values[i])
+		c.ends = append(c.ends, len(c.terms))
 	}
 	return true
 }
@@ -116,7 +118,8 @@ func (w *Worker) combineArrays(m matched) {
 		if !all[k].fill(m.ev.View, f, &m) {
 			return
 		}
-		total = min(total, most/max(len(all[k].values), 1)) * max(len(all[k].values), 1)
+		n := len(all[k].ends) + all[k].over
+		total = min(total, most/n) * n
 	}
 	n := w.allowed(all, total)
 	if total > n {

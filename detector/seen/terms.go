@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"unicode/utf8"
+	"unsafe"
 
 	"fluent-bit-newterms/detector/limits"
 	"fluent-bit-newterms/detector/record"
@@ -94,7 +95,7 @@ func appendLong(dst []byte, s string) []byte {
 		n-- // not through a character
 	}
 	kept := s[:n]
-	sum := sha256.Sum256([]byte(s))
+	sum := sha256.Sum256(unsafe.Slice(unsafe.StringData(s), len(s))) // no copy: s can be long
 	dst = append(append(dst, tagLong), sum[:16]...)
 	dst = binary.AppendUvarint(dst, uint64(len(s)))
 	dst = binary.AppendUvarint(dst, uint64(len(kept)))
