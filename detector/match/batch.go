@@ -13,8 +13,9 @@ type Combination struct {
 	Rule  int32  // its place in Rules.List
 	Event int32  // the event that held it first: see Batch.Event
 	Under uint64 // the set of exceptions that it was seen under, 0 for none
-	// Missing: it lacks a term, and the rule alerts on that.
-	Missing   bool
+	// Alone: it stands for its one event, and the seen-set has no say: it lacks a
+	// term, and the rule alerts on that; or the rule is of type query.
+	Alone     bool
 	Truncated int // combinations of its event that were not looked at
 
 	At          int64 // ms, of the sighting that came first
@@ -155,7 +156,7 @@ func (b *Batch) grow() {
 	b.table = make([]int32, size)
 	mask := uint64(size - 1)
 	for i := len(b.Combinations) - 1; i >= 0; i-- {
-		if b.Combinations[i].Missing {
+		if b.Combinations[i].Alone {
 			continue
 		}
 		slot := b.Combinations[i].hash & mask

@@ -16,7 +16,7 @@ type matched struct {
 	ms    int64
 	under uint64 // the set of exceptions that it is under, 0 for none
 
-	missing   bool // a term field is missing, and the rule alerts on that
+	alone     bool // see Combination.Alone
 	truncated int
 }
 
@@ -27,17 +27,24 @@ func (m *matched) lacks() bool {
 	case rule.NullTerm:
 		return true
 	case rule.AlertMissing:
-		m.missing = m.under == 0
+		m.alone = m.under == 0
 		return m.under == 0
 	}
 	return false
 }
 
 // combine adds the combinations that a matching event yields for a rule to the
-// batch: one, or every combination of the values of its term fields.
+// batch: one, or every combination of the values of its term fields. One without
+// terms stands for an event that matches a rule of type query.
 func (w *Worker) combine(m matched) {
 	v := m.ev.View
 	w.terms = w.terms[:0]
+	if m.c.Source.IsQuery() {
+		if m.alone = m.under == 0; m.alone {
+			w.results.addCombination(&m, nil, w.add(&m))
+		}
+		return
+	}
 	for _, f := range m.c.fields {
 		cell := v.Head(f)
 		if cell == 0 {
@@ -48,7 +55,7 @@ func (w *Worker) combine(m matched) {
 			continue
 		}
 		if v.Next(cell) != 0 || v.At(cell).Kind == record.Object {
-			m.missing = false
+			m.alone = false
 			w.combineArrays(m)
 			return
 		}
@@ -169,9 +176,9 @@ func (w *Worker) add(m *matched) (place int) {
 		w.flushEarly()
 	}
 	b, fresh := &w.batch, true
-	if m.missing {
+	if m.alone {
 		place = b.append(m.rule, w.terms, m.ms)
-		b.Combinations[place].Missing = true
+		b.Combinations[place].Alone = true
 	} else {
 		place, fresh = b.add(m.rule, w.terms, m.ms, m.c.Window)
 	}

@@ -49,9 +49,9 @@ type ruleMatch struct {
 // part is one combination that an event yields.
 type part struct {
 	ruleMatch
-	place   int32
-	size    int32 // of its terms
-	missing bool  // no other sighting is added to it
+	place int32
+	size  int32 // of its terms
+	alone bool  // no other sighting is added to it
 }
 
 const (
@@ -182,8 +182,8 @@ func (r *resultCache) addCombination(m *matched, terms []byte, place int) {
 		r.pending = nil
 		return
 	}
-	x.parts = append(x.parts, part{ruleMatch{m.rule, m.under}, int32(place), int32(len(terms)), m.missing})
-	if m.missing {
+	x.parts = append(x.parts, part{ruleMatch{m.rule, m.under}, int32(place), int32(len(terms)), m.alone})
+	if m.alone {
 		x.gen = 0
 	}
 	x.terms = append(x.terms, terms...)
@@ -238,7 +238,7 @@ func (w *Worker) addAgain(x *result, ev *mapping.Event, ms, from, to int64) bool
 		p := &x.parts[i]
 		w.terms = append(w.terms[:0], x.terms[at:at+p.size]...)
 		at += p.size
-		p.place = int32(w.add(&matched{rule: p.rule, c: w.rules.list[p.rule], ev: ev, ms: ms, under: p.under, missing: p.missing}))
+		p.place = int32(w.add(&matched{rule: p.rule, c: w.rules.list[p.rule], ev: ev, ms: ms, under: p.under, alone: p.alone}))
 	}
 	if x.gen != 0 {
 		x.gen = gen
