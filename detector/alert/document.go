@@ -10,6 +10,7 @@ import (
 
 // Rule is what an alert says about its rule.
 type Rule struct {
+	Type           string // new_terms or query, which has no Fields and no Window
 	ID, UUID       string
 	Name           string
 	Description    string
@@ -35,6 +36,8 @@ type Rule struct {
 	SeverityMapping   []SeverityMapping
 	RiskScoreMapping  []RiskScoreMapping
 }
+
+func (r *Rule) isQuery() bool { return r.Type == "query" }
 
 // Finding is one new tuple and what is known around it.
 type Finding struct {
@@ -66,10 +69,11 @@ const (
 	New     Verdict = iota // never seen
 	Expired                // seen longer ago than the window
 	Missing                // the event lacks a term field, and the rule alerts on that
+	Match                  // the event matches a rule of type query
 	Known                  // seen inside the window: no alert
 )
 
-var verdictNames = [...]string{New: "new", Expired: "expired", Missing: "missing", Known: "known"}
+var verdictNames = [...]string{New: "new", Expired: "expired", Missing: "missing", Match: "match", Known: "known"}
 
 // String returns the name that records have.
 func (v Verdict) String() string { return verdictNames[v] }
@@ -96,7 +100,9 @@ func Document(e *Event, r *Rule, f *Finding, small bool) map[string]any {
 	doc["kibana.alert.depth"] = 1
 	doc["kibana.alert.start"] = Timestamp(f.Detected)
 	doc["kibana.alert.last_detected"] = Timestamp(f.Detected)
-	doc["kibana.alert.new_terms"] = clipTerms(f.Terms)
+	if f.Verdict != Match {
+		doc["kibana.alert.new_terms"] = clipTerms(f.Terms)
+	}
 	doc["kibana.alert.reason"] = reason(doc, r, f)
 	if f.Suppression != nil {
 		setSuppression(doc, f.Suppression)
@@ -124,8 +130,11 @@ func ruleKeys(doc map[string]any, r *Rule) {
 	doc["kibana.alert.rule.rule_id"] = r.ID
 	doc["kibana.alert.rule.uuid"] = r.UUID
 	doc["kibana.alert.rule.name"] = r.Name
-	doc["kibana.alert.rule.type"] = "new_terms"
+	doc["kibana.alert.rule.type"] = r.Type
 	doc["kibana.alert.rule.category"] = "New Terms Rule"
+	if r.isQuery() {
+		doc["kibana.alert.rule.category"] = "Custom Query Rule"
+	}
 	doc["kibana.alert.rule.producer"] = "siem"
 	doc["kibana.alert.rule.consumer"] = "siem"
 	doc["kibana.alert.rule.interval"] = r.Interval
@@ -225,6 +234,9 @@ func reason(doc map[string]any, r *Rule, f *Finding) string {
 			b.WriteString(words + val)
 		}
 	}
-	fmt.Fprintf(&b, " created %s alert %s. %s", r.Severity, r.Name, whatIsNew(r, f))
+	fmt.Fprintf(&b, " created %s alert %s.", r.Severity, r.Name)
+	if f.Verdict != Match {
+		b.WriteString(" " + whatIsNew(r, f))
+	}
 	return b.String()
 }

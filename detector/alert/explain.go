@@ -16,6 +16,9 @@ func explanation(r *Rule, f *Finding) map[string]any {
 	}
 	m := verdict(r, f)
 	m["explanation"] = Explain(r, f)
+	if f.Verdict == Match {
+		return m
+	}
 	m["novel_fields"] = novel
 	m["known_tuples"] = f.Known
 	if f.NovelUnsure {
@@ -33,14 +36,13 @@ func explanation(r *Rule, f *Finding) map[string]any {
 // verdict is what the newterms objects of alerts and of matching records have
 // in common.
 func verdict(r *Rule, f *Finding) map[string]any {
-	m := map[string]any{
-		"verdict":    f.Verdict.String(),
-		"fields":     anys(r.Fields),
-		"first_seen": Timestamp(f.FirstSeen),
-		"last_seen":  Timestamp(f.LastSeen),
-		"count":      f.Count,
-		"window":     r.Window,
-		"tag":        sanitize(f.Tag),
+	m := map[string]any{"verdict": f.Verdict.String(), "tag": sanitize(f.Tag)}
+	if f.Verdict != Match {
+		m["fields"] = anys(r.Fields)
+		m["first_seen"] = Timestamp(f.FirstSeen)
+		m["last_seen"] = Timestamp(f.LastSeen)
+		m["count"] = f.Count
+		m["window"] = r.Window
 	}
 	if f.Instance != "" {
 		m["instance"] = f.Instance
@@ -62,7 +64,9 @@ func MatchedDocument(e *Event, r *Rule, f *Finding) map[string]any {
 	}
 	m := verdict(r, f)
 	m["rule_id"], m["rule_name"] = r.ID, r.Name
-	m["terms"] = clipTerms(f.Terms)
+	if f.Verdict != Match {
+		m["terms"] = clipTerms(f.Terms)
+	}
 	if len(cut) > 0 {
 		m["shortened_fields"], m["original_bytes"] = anys(cut), e.size
 	}
@@ -72,6 +76,9 @@ func MatchedDocument(e *Event, r *Rule, f *Finding) map[string]any {
 
 // Explain says in a sentence or two why a tuple is new.
 func Explain(r *Rule, f *Finding) string {
+	if f.Verdict == Match {
+		return "The event matches the rule's query."
+	}
 	var b strings.Builder
 	b.WriteString(whatIsNew(r, f))
 	fmt.Fprintf(&b, " The rule knows %s", plural(f.Known, "other tuple"))

@@ -71,14 +71,15 @@ func SummaryDocument(r *Rule, s *Summary, detected time.Time, instance string) m
 		noisy[i] = map[string]any{"count": g.Count, "sample": clipTerms(g.Sample)}
 	}
 	own := map[string]any{
-		"summary":          s.Kind.String(),
-		"explanation":      words,
-		"fields":           anys(r.Fields),
-		"count":            s.Count,
-		"terms":            terms,
-		"terms_not_listed": s.Count - min(listed, s.Count),
-		"start":            Timestamp(s.Start),
-		"end":              Timestamp(s.End),
+		"summary":     s.Kind.String(),
+		"explanation": words,
+		"count":       s.Count,
+		"start":       Timestamp(s.Start),
+		"end":         Timestamp(s.End),
+	}
+	if !r.isQuery() {
+		own["fields"] = anys(r.Fields)
+		own["terms"], own["terms_not_listed"] = terms, s.Count-min(listed, s.Count)
 	}
 	if len(noisy) > 0 {
 		own["noisy_groups"] = noisy
@@ -124,6 +125,10 @@ func (s *Summary) words(r *Rule) string {
 	case Suppressed:
 		return fmt.Sprintf("%s: %s of the same group suppressed %s.", r.Name, plural(int(s.Count), "further alert"), between)
 	}
+	noun := "new tuple"
+	if r.isQuery() {
+		noun = "further alert"
+	}
 	return fmt.Sprintf("%s: %s over the limit of %s an interval (%s), %s.",
-		r.Name, plural(int(s.Count), "new tuple"), plural(s.MaxAlerts, "alert"), r.Interval, between)
+		r.Name, plural(int(s.Count), noun), plural(s.MaxAlerts, "alert"), r.Interval, between)
 }

@@ -46,8 +46,8 @@ func (b *builder) alert(x *finding) (a *Alert, uuid string) {
 		Verdict: d.verdict, FirstSeen: time.UnixMilli(c.At), LastSeen: time.UnixMilli(c.At), Count: 1,
 	}
 	switch d.verdict {
-	case alert.Missing:
-		f.UUID = alert.EventUUID(r.info.ID, x.terms, f.Time, ev.Digest())
+	case alert.Missing, alert.Match:
+		f.UUID = alert.EventUUID(r.info.ID, x.terms, time.Unix(0, c.Stamp), ev.Digest())
 	default:
 		f.UUID = alert.UUID(r.info.ID, x.terms, f.Time, r.Source.Window)
 		f.Known-- // this one is among them
@@ -141,6 +141,10 @@ func plainDocument(r *alert.Rule, x *finding, why any) map[string]any {
 	if x != nil {
 		at := time.UnixMilli(x.c.At)
 		doc["kibana.alert.uuid"] = alert.UUID(r.ID, x.terms, at, x.r.Source.Window)
+		if x.c.Alone {
+			place := fmt.Append(nil, x.batch.Event(x.c.Event).Record)
+			doc["kibana.alert.uuid"] = alert.EventUUID(r.ID, x.terms, time.Unix(0, x.c.Stamp), place)
+		}
 		doc["kibana.alert.original_time"] = alert.Timestamp(at)
 		doc["kibana.alert.new_terms"], _ = seen.DecodeTerms(x.terms) // nothing of them is better than no alert
 	}

@@ -98,9 +98,12 @@ func (e *Engine) decideOne(f *flush, b *match.Batch, i int, alerts []*Alert) []*
 	r.limiter.Matched(now)
 	terms := b.Terms(c)
 	var out seen.Outcome
-	if c.Missing {
-		d.verdict, out.Verdict = alert.Missing, seen.New
-	} else {
+	switch {
+	case r.Source.IsQuery():
+		d.verdict = alert.Match
+	case c.Alone:
+		d.verdict = alert.Missing
+	default:
 		out = e.observe(r.memory, c, terms, now)
 		r.counts.evicted(&out)
 		if e.peers != nil {
@@ -116,6 +119,9 @@ func (e *Engine) decideOne(f *flush, b *match.Batch, i int, alerts []*Alert) []*
 		return alerts
 	}
 	if e.opts.LearnUntil != 0 && c.At <= e.opts.LearnUntil {
+		if d.verdict == alert.Match {
+			return alerts // there is nothing to learn
+		}
 		e.counts.Learned.Add(1)
 		r.counts.Learned.Add(1)
 		return alerts

@@ -202,7 +202,9 @@ func (e *Engine) Finish() (owed error) {
 func (e *Engine) EndLearning() (owed error) {
 	e.mu.Lock()
 	for _, r := range e.rules.Load().list {
-		r.endLearning(e.opts.Clock(), &e.batch)
+		if !r.Source.IsQuery() {
+			r.endLearning(e.opts.Clock(), &e.batch)
+		}
 	}
 	ticket := e.handOver(nil)
 	e.mu.Unlock()

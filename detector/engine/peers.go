@@ -92,7 +92,7 @@ func (p *Peers) ask(f *flush, b *match.Batch) {
 	p.engine.mu.Lock()
 	for i := range b.Combinations {
 		c := &b.Combinations[i]
-		if c.Under != 0 || c.Missing {
+		if c.Under != 0 || c.Alone {
 			continue
 		}
 		r, terms := f.rules.list[c.Rule], b.Terms(c)
@@ -176,7 +176,7 @@ func provenance(body map[string]any, d *decision) {
 
 // shared tells whether the combination is new to all nodes.
 func (d *decision) shared() bool {
-	return d.verdict == alert.Missing || d.asked != nil && d.asked.Ours() && !d.asked.Doubt
+	return d.verdict == alert.Missing || d.verdict == alert.Match || d.asked != nil && d.asked.Ours() && !d.asked.Doubt
 }
 
 // count counts an alert that this node decides by itself.

@@ -74,7 +74,7 @@ func (e *Engine) setRules(rules []*rule.Rule) (notes []string, err error) {
 			}
 		}
 		// One that runs has its history already if it ever needed it.
-		if s.history == nil && (len(r.Exceptions) > 0 || loaded && s.stored.Meta.Excepted) {
+		if s.history == nil && !r.IsQuery() && (len(r.Exceptions) > 0 || loaded && s.stored.Meta.Excepted) {
 			if histories[i], err = loadHistory(e.store, r, e.maxTerms(r)); err != nil {
 				return notes, fmt.Errorf("rule %s (%s): %w", r.Name, r.ID, err)
 			}
@@ -188,6 +188,9 @@ func (e *Engine) limits(r *rule.Rule) alertLimits {
 	}
 	if r.Learn != nil {
 		l.Learn = *r.Learn
+	}
+	if r.IsQuery() {
+		l.Learn = 0
 	}
 	if r.Suppression != nil {
 		l.Suppress = r.Suppression.Duration

@@ -84,7 +84,7 @@ func unixMilli(t time.Time) int64 {
 
 func ruleInfo(r *rule.Rule, l alertLimits) alert.Rule {
 	info := alert.Rule{
-		ID: r.ID, UUID: alert.RuleUUID(r.ID), Name: r.Name, Description: r.Description,
+		Type: r.Type, ID: r.ID, UUID: alert.RuleUUID(r.ID), Name: r.Name, Description: r.Description,
 		Severity: r.Severity, RiskScore: float64(r.RiskScore), Tags: r.Tags, Threat: r.Threat,
 		References: r.References, FalsePositives: r.FalsePositives, Author: r.Author,
 		License: r.License, Version: r.Version, From: r.From, MaxSignals: l.MaxAlerts,

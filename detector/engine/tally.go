@@ -34,6 +34,9 @@ func (t *tally) add(terms []any, size int, group uint64, at int64, most, mostByt
 		t.Last = at
 	}
 	t.Count++
+	if len(terms) == 0 {
+		return // of a rule of type query there is nothing to list
+	}
 	fits := t.Bytes+size <= mostBytes
 	if group != 0 {
 		for i := range t.Noisy {

@@ -118,7 +118,7 @@ func combinationsOf(w *match.Worker) (list []string) {
 	b := w.Batch()
 	for i := range b.Combinations {
 		c := &b.Combinations[i]
-		list = append(list, fmt.Sprintf("%d %x %d %d %d %v", c.Rule, b.Terms(c), c.Count, c.Last, c.Under, c.Missing))
+		list = append(list, fmt.Sprintf("%d %x %d %d %d %v", c.Rule, b.Terms(c), c.Count, c.Last, c.Under, c.Alone))
 	}
 	return list
 }

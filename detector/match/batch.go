@@ -17,6 +17,9 @@ type Combination struct {
 	// term, and the rule alerts on that; or the rule is of type query.
 	Alone     bool
 	Truncated int // combinations of its event that were not looked at
+	// Stamp is, where it is Alone, the time of its event in ns as it came: it is
+	// the same when the event comes again, also where At had to be clamped.
+	Stamp int64
 
 	At          int64 // ms, of the sighting that came first
 	First, Last int64 // ms, earliest and latest

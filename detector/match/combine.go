@@ -178,7 +178,7 @@ func (w *Worker) add(m *matched) (place int) {
 	b, fresh := &w.batch, true
 	if m.alone {
 		place = b.append(m.rule, w.terms, m.ms)
-		b.Combinations[place].Alone = true
+		b.Combinations[place].Alone, b.Combinations[place].Stamp = true, m.ev.Time
 	} else {
 		place, fresh = b.add(m.rule, w.terms, m.ms, m.c.Window)
 	}

@@ -369,5 +369,10 @@ func buildOwn(t table, r *Rule) {
 	r.MaxTerms = own.integer("max_terms", 0, 1, math.MaxInt32)
 	r.MaxAlerts = own.integer("max_alerts", 0, 1, math.MaxInt32)
 	own.ignore("test") // for newterms test
+	for _, key := range []string{"missing_fields", "learn", "max_terms"} {
+		if r.IsQuery() && own.has(key) {
+			own.warn(own.at(key), "remove it", "%s does nothing in a rule of type query, which remembers nothing", own.at(key))
+		}
+	}
 	own.unknown()
 }

@@ -60,8 +60,8 @@ func checkLoaded(t *testing.T, name string, data []byte, set *Set, err error) {
 		}
 	}
 	for _, r := range set.Rules {
-		if r.ID == "" || r.Name == "" || r.Filter == nil || len(r.Terms) == 0 || r.Interval <= 0 ||
-			r.Window <= r.Interval || r.MaxSignals < 1 || r.RiskScore < 0 || r.RiskScore > 100 || usualScore[r.Severity] == 0 {
+		if r.ID == "" || r.Name == "" || r.Filter == nil || (len(r.Terms) == 0) != r.IsQuery() || r.Interval <= 0 ||
+			!r.IsQuery() && r.Window <= r.Interval || r.MaxSignals < 1 || r.RiskScore < 0 || r.RiskScore > 100 || usualScore[r.Severity] == 0 {
 			t.Errorf("a rule that is not complete: %+v", r)
 		}
 		if _, err := numbers.Marshal(r.Raw); err != nil {

@@ -20,8 +20,6 @@ type Options struct {
 	Lists []string
 	// Inline are rules that Inline made: exceptions are attached to them too.
 	Inline []*Rule
-	// Queries says that rules of type query are taken as well.
-	Queries bool
 }
 
 // Set is what was loaded.
@@ -33,7 +31,7 @@ type Set struct {
 
 // Skipped is a rule of a type that is not supported. In a folder, a glob or
 // an export with other rules that is no error. In a file that was named and
-// holds no new_terms rule it is, and Load says so.
+// holds no other rule it is, and Load says so.
 type Skipped struct {
 	Position // of its type
 	RuleID   string
@@ -57,7 +55,7 @@ func (s Skipped) kind() string {
 func (s Skipped) problem() Problem {
 	return Problem{
 		Position: s.Position, RuleID: s.RuleID, Rule: s.Rule, Field: "type",
-		Msg: fmt.Sprintf("rules of type %s are not supported; supported is new_terms", s.kind()),
+		Msg: fmt.Sprintf("rules of type %s are not supported; supported are new_terms, and query in kuery", s.kind()),
 	}
 }
 

@@ -50,7 +50,7 @@ func TestSkipped(t *testing.T) {
 	if got, want := set.SkippedSummary(), "passed over 3 rules of other types: 2 eql, 1 query (lucene)"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got, want := set.Skipped[1].Error(), "a.ndjson:2:34: rules of type query (lucene) are not supported; supported is new_terms"; got != want {
+	if got, want := set.Skipped[1].Error(), "a.ndjson:2:34: rules of type query (lucene) are not supported; supported are new_terms, and query in kuery"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if set.Skipped[0].RuleID != "a" || set.Skipped[0].Rule != "A" {

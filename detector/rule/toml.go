@@ -63,7 +63,7 @@ func (l *loader) addRule(t table) {
 	t.ruleID, t.name = t.str("rule_id"), t.str("name")
 	kind := t.str("type")
 	switch {
-	case kind == newTerms, l.opts.Queries && kind == queryType && (!t.has("language") || t.str("language") == kuery):
+	case kind == newTerms, kind == queryType && (!t.has("language") || t.str("language") == kuery):
 		before := len(t.errs)
 		d := build(t)
 		d.sound = len(t.errs) == before
@@ -79,7 +79,7 @@ func (l *loader) addRule(t table) {
 			l.skippedLists = append(l.skippedLists, list.str("list_id"))
 		}
 	case kind != "":
-		t.fail(t.at("type"), didYouMean(kind, ruleTypes), "type %q is no type of rule; supported is new_terms", kind)
+		t.fail(t.at("type"), didYouMean(kind, ruleTypes), "type %q is no type of rule; supported are new_terms and query", kind)
 	}
 }
 
