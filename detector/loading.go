@@ -37,7 +37,7 @@ func (c *Config) LoadRules() (set *rule.Set, notes []string, err error) {
 		notes = append(notes, fmt.Sprintf("%s disabled (enabled is false) and not run: %s", count(len(disabled), "rule"), listed(disabled)))
 	}
 	if len(set.Rules) == 0 {
-		return nil, nil, fmt.Errorf("property rules: %s holds no new_terms rule that is enabled", strings.Join(c.Rules, ", "))
+		return nil, nil, fmt.Errorf("property rules: %s holds no rule of type new_terms or query that is enabled", strings.Join(c.Rules, ", "))
 	}
 	return set, notes, nil
 }

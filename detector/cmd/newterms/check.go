@@ -27,7 +27,8 @@ func newCheck() *cobra.Command {
 		Use:   "check [--json] [--exceptions PATH] PATH... | check --config FILE",
 		Short: "Tell whether rules, or a configuration of Fluent Bit, can run",
 		Long: `check reads rules (.toml as in the public repository, .ndjson as Kibana exports
-them) and prints one line per rule: its name, its fields and its window. A rule
+them) and prints one line per rule: its name, its fields and its window, or that it
+is a query. A rule
 that its file disables is "off": it runs nowhere. What keeps a rule from running
 follows with file, line and column. Rules of other types in
 a folder, a glob or an export are passed over and counted; a file that is named
@@ -123,7 +124,7 @@ func (n *counts) verdict() string {
 	case n.rules == 0 && n.files > 0:
 		s = "no rules could be read"
 	case n.rules == 0:
-		return "no new_terms rules"
+		return "no rules of type new_terms or query"
 	case n.bad == 0 && n.off == 0:
 		s += ", all can run"
 	case n.bad > 0:
@@ -149,9 +150,8 @@ type checkedRule struct {
 	Warnings []string `json:"warnings"`
 	Enabled  bool     `json:"enabled"` // the file does not say enabled = false
 
-	fields []string
-	window string
-	line   int // in the file, for the order
+	asks string // the fields and the window, or that it is a query; "" for a file
+	line int    // in the file, for the order
 }
 
 // checkRules loads and compiles rules. skipped says in a line what was passed
@@ -161,7 +161,10 @@ func checkRules(paths, exceptions []string) (checked []checkedRule, skipped stri
 	for _, r := range set.Rules {
 		c := checkedRule{
 			File: r.Source.File, RuleID: r.ID, Name: r.Name, OK: true, Enabled: r.Enabled, line: r.Source.Line,
-			fields: r.Terms, window: rule.FormatSpan(r.Window), Warnings: []string{},
+			asks: fmt.Sprintf("[%s]  %s", strings.Join(r.Terms, ", "), rule.FormatSpan(r.Window)), Warnings: []string{},
+		}
+		if r.IsQuery() {
+			c.asks = "query"
 		}
 		if err := compiles(r); err != nil {
 			c.OK, c.Error = false, fmt.Sprintf("%s: %v", r.Source, err)
@@ -243,12 +246,12 @@ func (c *checkedRule) write(w io.Writer) {
 	switch {
 	case !c.OK:
 		fmt.Fprintf(w, "FAIL  %s\n", printable(name))
-	case c.fields == nil:
+	case c.asks == "":
 		fmt.Fprintf(w, "note  %s\n", printable(name)) // a file without rules, such as of exceptions
 	case !c.Enabled:
-		fmt.Fprintf(w, "off   %s  [%s]  %s  disabled: the file says enabled = false\n", printable(name), printable(strings.Join(c.fields, ", ")), c.window)
+		fmt.Fprintf(w, "off   %s  %s  disabled: the file says enabled = false\n", printable(name), printable(c.asks))
 	default:
-		fmt.Fprintf(w, "ok    %s  [%s]  %s\n", printable(name), printable(strings.Join(c.fields, ", ")), c.window)
+		fmt.Fprintf(w, "ok    %s  %s\n", printable(name), printable(c.asks))
 	}
 	for line := range strings.SplitSeq(c.Error, "\n") {
 		if line != "" {

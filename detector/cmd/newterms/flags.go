@@ -161,6 +161,7 @@ func (f *shapeFlags) options() mapping.Options {
 // ruleFlags say which rules run.
 type ruleFlags struct {
 	rules, exceptions pathsValue
+	newTermsOnly      bool // those of type query are left out
 }
 
 func (f *ruleFlags) add(fs *pflag.FlagSet) {

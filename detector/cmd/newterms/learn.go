@@ -23,7 +23,8 @@ matched nothing in these files. Stop a plugin that uses the state before.
 
 The state may exist already: what it knows stays. Tuples that were last seen
 longer ago than a rule's window are new again when they come back, so logs of
-the last days are worth more than older ones.
+the last days are worth more than older ones. Rules of type query remember
+nothing and are left out.
 
 Exit codes: 0 the files were read to the end, 2 trouble with options, rules,
 files or the state, 130 interrupted; what was seen until then is kept, but
@@ -47,6 +48,7 @@ func (f *replayFlags) learnFrom(cmd *cobra.Command, files []string) error {
 		return errors.New("name the folder of the state: --state DIR")
 	}
 	start := time.Now()
+	f.rules.newTermsOnly = true
 	o := f.options(files)
 	o.engine.LearnUntil = math.MaxInt64
 	r, err := newRunner(cmd, o)

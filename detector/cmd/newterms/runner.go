@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -138,7 +139,7 @@ func loadRules(cmd *cobra.Command, f ruleFlags) (*rule.Set, error) {
 		return nil, fmt.Errorf("the rules cannot all run:\n%w", err)
 	}
 	if len(set.Rules) == 0 {
-		return nil, fmt.Errorf("no new_terms rules in %s", f.rules.String())
+		return nil, fmt.Errorf("no rules of type new_terms or query in %s", f.rules.String())
 	}
 	enabled := make([]*rule.Rule, 0, len(set.Rules))
 	for _, r := range set.Rules {
@@ -151,6 +152,15 @@ func loadRules(cmd *cobra.Command, f ruleFlags) (*rule.Set, error) {
 	}
 	if set.Rules = enabled; len(enabled) == 0 {
 		return nil, fmt.Errorf("all rules in %s are disabled", f.rules.String())
+	}
+	if f.newTermsOnly {
+		set.Rules = slices.DeleteFunc(set.Rules, (*rule.Rule).IsQuery)
+		if n := len(enabled) - len(set.Rules); n > 0 {
+			fmt.Fprintf(w, "%s: %s of type query left out: nothing is to be learned for them\n", cmd.CommandPath(), plural(n, "rule"))
+		}
+		if len(set.Rules) == 0 {
+			return nil, fmt.Errorf("all rules in %s are of type query", f.rules.String())
+		}
 	}
 	return set, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fluent-bit-newterms/detector/engine"
 	"fluent-bit-newterms/detector/seen"
 )
 
@@ -173,8 +174,10 @@ func newStateRules(dir *string) *cobra.Command {
 		Use:   "rules",
 		Short: "List the rules that a state knows",
 		Long: `rules prints a line for each rule that the state knows: how many tuples it has,
-until when it learns or learned, its ID and its name. What a rule saw under
-exceptions is listed like a rule of its own.
+when it first matched an event ("never": look at its coverage with newterms
+check --mapping, and at newterms query), until when it learns or learned, its ID
+and its name. What a rule saw under exceptions is listed like a rule of its own.
+A rule of type query remembers and learns nothing.
 
 Exit codes: 0, or 2 for trouble.`,
 		Example: `  newterms state rules --state /var/lib/newterms`,
@@ -186,13 +189,22 @@ Exit codes: 0, or 2 for trouble.`,
 			}
 			defer snap.Close()
 			w := cmd.OutOrStdout()
-			fmt.Fprintf(w, "%9s  %-19s  %-36s  %s\n", "TUPLES", "LEARNS UNTIL (UTC)", "RULE", "NAME")
+			fmt.Fprintf(w, "%9s  %-19s  %-19s  %-36s  %s\n", "TUPLES", "FIRST MATCH (UTC)", "LEARNS UNTIL (UTC)", "RULE", "NAME")
 			for _, r := range snap.Rules() {
-				until := clock(r.Meta.LearningUntil)
-				if r.Meta.BaselineDone != 0 {
+				first, until := clock(r.Meta.FirstMatch), clock(r.Meta.LearningUntil)
+				switch {
+				case engine.IsHistory(r.ID):
+					first = "-"
+				case r.Meta.FirstMatch == 0 && r.Tuples == 0:
+					first = "never"
+				}
+				switch {
+				case len(r.Fields) == 0:
+					until = "-"
+				case r.Meta.BaselineDone != 0:
 					until = "baseline made"
 				}
-				fmt.Fprintf(w, "%9s  %-19s  %-36s  %s\n", thousands(r.Tuples), until, printable(r.ID), printable(r.Name))
+				fmt.Fprintf(w, "%9s  %-19s  %-19s  %-36s  %s\n", thousands(r.Tuples), first, until, printable(r.ID), printable(r.Name))
 			}
 			if n := len(snap.Outbox()); n > 0 {
 				fmt.Fprintf(w, "%s still to be delivered\n", plural(n, "alert"))

@@ -84,7 +84,7 @@ func (s *summary) count(f *found) {
 		}
 		n.terms[i][text]++
 	}
-	if raw, err := encodeTerms(f.Terms); err == nil {
+	if raw, err := encodeTerms(f.Terms); err == nil && len(f.Terms) > 0 {
 		s.tuples++
 		s.bytes += len(raw)
 	}
@@ -167,7 +167,10 @@ func (s *summary) noisiest(order []string) {
 			return cmp.Or(cmp.Compare(b.n, a.n), cmp.Compare(a.query, b.query))
 		})
 		fmt.Fprintf(s.w, "  %s (%s): %s\n", printable(n.name), printable(id), plural(n.alerts, "alert"))
-		if len(list) == 0 {
+		switch {
+		case len(n.fields) == 0:
+			fmt.Fprintln(s.w, "        a rule of type query has no terms; group its alerts with alert_suppression")
+		case len(list) == 0:
 			fmt.Fprintln(s.w, "        no term is in several of them")
 		}
 		for _, x := range list[:min(len(list), shownTerms)] {

@@ -196,8 +196,12 @@ func because(f *found) string {
 		return plural(own.Count, "tuple") + " learned"
 	case own.Summary == ofSuppressed:
 		return plural(own.Count, "further alert") + " of its group"
+	case own.Summary != "" && len(own.Fields) == 0:
+		return plural(own.Count, "further alert") + " over the limit of alerts"
 	case own.Summary != "":
 		return plural(own.Count, "new tuple") + " over the limit of alerts"
+	case own.Verdict == "match":
+		return "the query matches"
 	case own.Verdict == "missing":
 		return "a field is missing"
 	case own.Verdict == "expired":
