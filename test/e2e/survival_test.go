@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"fluent-bit-newterms/detector/limits"
 	"fluent-bit-newterms/test/fluentbit"
 )
 
@@ -48,13 +50,14 @@ func create(t *testing.T, path string) {
 	}
 }
 
-// shown returns a term as an alert shows it: as much as Elasticsearch takes.
+// shown returns a term as an alert shows it: what is kept of it, and if that is
+// not the whole, its length and a hash.
 func shown(term string) string {
-	const most = 32766
-	if len(term) <= most {
+	if len(term) <= limits.Term {
 		return term
 	}
-	return term[:most-len("…")] + "…"
+	sum := sha256.Sum256([]byte(term))
+	return fmt.Sprintf("%s… (%d bytes, sha256 %x…)", term[:limits.Term-64], len(term), sum[:16])
 }
 
 // TestBurst ends Fluent Bit in a burst of new terms: the alerts of the last
