@@ -59,12 +59,6 @@ func isGeo(name string) bool {
 	return false
 }
 
-// Gives tells whether the events of a mapping, read with these options, can have
-// a field.
-func (o *Options) Gives(m *Mapping, name string) bool {
-	return m.Gives(name) || o.Geo != nil && isGeo(name) && m.Gives("source.ip")
-}
-
 // geo is the derivation of a field from the address in a slot.
 type geo struct {
 	name    string
