@@ -2,6 +2,7 @@ package detector
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"fluent-bit-newterms/detector/engine"
 	"fluent-bit-newterms/detector/geoip"
 	"fluent-bit-newterms/detector/mapping"
+	"fluent-bit-newterms/detector/normalize"
 	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/seen"
 	"fluent-bit-newterms/detector/seen/remote"
@@ -69,6 +71,15 @@ var properties = slices.Concat([]property{
 		}
 		return
 	}},
+	{"normalize", func(c *Config, s string) (err error) {
+		c.Normalize, err = normalize.Load(rule.SplitList(s), os.ReadFile)
+		return err
+	}},
+	{"variants", func(c *Config, s string) error {
+		v, err := rule.ParseVariants(s)
+		c.AlertVariants = v == rule.AlertVariants
+		return err
+	}},
 	{"exceptions", func(c *Config, s string) error {
 		if c.Exceptions = rule.SplitList(s); len(c.Exceptions) == 0 {
 			return fmt.Errorf("names nothing; name files, folders or globs of exceptions, separated by commas")
@@ -111,22 +122,24 @@ func Properties() []string {
 
 // Config is the configuration of one output instance.
 type Config struct {
-	Rules      []string // files, folders, globs
-	Inline     rule.InlineConfig
-	Mapping    mapping.Options
-	GeoASN     string // databases of addresses: files, or ""
-	GeoCity    string
-	StatePath  string
-	OnCorrupt  seen.OnCorrupt // what to do with a state that cannot be used as it is
-	MaxTerms   int            // tuples that a rule keeps
-	Learn      time.Duration  // how long a rule without a baseline learns, 0 not at all
-	MaxAlerts  int            // alerts an interval and rule, 0: as the rule says
-	Interval   time.Duration  // 0: as the rule says
-	Exceptions []string       // files, folders, globs
-	IdleAfter  time.Duration  // without an event for so long is a warning, 0: never
-	Matched    bool           // emit: every matching record, not only alerts
-	AlertTag   string
-	alertTagIs bool // it was given
+	Rules         []string // files, folders, globs
+	Inline        rule.InlineConfig
+	Mapping       mapping.Options
+	GeoASN        string // databases of addresses: files, or ""
+	GeoCity       string
+	StatePath     string
+	OnCorrupt     seen.OnCorrupt // what to do with a state that cannot be used as it is
+	MaxTerms      int            // tuples that a rule keeps
+	Learn         time.Duration  // how long a rule without a baseline learns, 0 not at all
+	MaxAlerts     int            // alerts an interval and rule, 0: as the rule says
+	Interval      time.Duration  // 0: as the rule says
+	Exceptions    []string       // files, folders, globs
+	IdleAfter     time.Duration  // without an event for so long is a warning, 0: never
+	Normalize     *normalize.Set // what rules take out of terms, nil for nothing
+	AlertVariants bool           // variants alert, and are not summed up
+	Matched       bool           // emit: every matching record, not only alerts
+	AlertTag      string
+	alertTagIs    bool // it was given
 
 	AlertFile   string
 	AlertStdout bool

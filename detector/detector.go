@@ -150,6 +150,7 @@ func (d *Detector) start(rules []*rule.Rule) (err error) {
 	}()
 	d.engine = engine.New(engine.Options{
 		Mapping: c.Mapping, MaxTerms: c.MaxTerms, Learn: c.Learn, MaxAlerts: c.MaxAlerts, Interval: c.Interval,
+		Normalize: c.Normalize, AlertVariants: c.AlertVariants,
 		Matched: c.Matched, Instance: d.where.name(), AlertTag: c.AlertTag,
 		Alert: func(a *engine.Alert) { d.dispatch(a, time.Time{}) }, Shared: d.shared,
 		Skip: func(index int, err error) { d.log.Warnf("record %d of a chunk is passed over: %v", index, err) },

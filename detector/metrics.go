@@ -84,6 +84,7 @@ var ruleTotals = []struct {
 	{telemetry.RuleCounter{Name: "learned_tuples_total", Help: "New combinations that a learning rule recorded."}, func(c *engine.RuleCounts) *atomic.Uint64 { return &c.Learned }},
 	{telemetry.RuleCounter{Name: "held_tuples_total", Help: "New combinations over a rule's limit of alerts, listed in summaries."}, func(c *engine.RuleCounts) *atomic.Uint64 { return &c.Held }},
 	{telemetry.RuleCounter{Name: "suppressed_alerts_total", Help: "Alerts counted with the first of their group."}, func(c *engine.RuleCounts) *atomic.Uint64 { return &c.Suppressed }},
+	{telemetry.RuleCounter{Name: "variants_total", Help: "Variants of known combinations, listed in summaries."}, func(c *engine.RuleCounts) *atomic.Uint64 { return &c.Variants }},
 	{telemetry.RuleCounter{Name: "evicted_tuples_total", Help: "Combinations forgotten to make room."}, func(c *engine.RuleCounts) *atomic.Uint64 { return &c.Evicted }},
 	{telemetry.RuleCounter{Name: "evicted_inside_window_total", Help: "Combinations forgotten to make room while they were still known."}, func(c *engine.RuleCounts) *atomic.Uint64 { return &c.EvictedInsideWin }},
 }

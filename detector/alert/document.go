@@ -58,6 +58,7 @@ type Finding struct {
 	Truncated     int       // combinations of the event that were not looked at
 	Count         uint32    // sightings of the tuple since it was new, this one included
 
+	Variant     *Variant     // what it is a variant of, nil for other verdicts
 	Suppression *Suppression // nil where the rule suppresses nothing
 }
 
@@ -66,14 +67,15 @@ type Verdict uint8
 
 // The verdicts.
 const (
-	New     Verdict = iota // never seen
-	Expired                // seen longer ago than the window
-	Missing                // the event lacks a term field, and the rule alerts on that
-	Match                  // the event matches a rule of type query
-	Known                  // seen inside the window: no alert
+	New         Verdict = iota // never seen
+	Expired                    // seen longer ago than the window
+	Missing                    // the event lacks a term field, and the rule alerts on that
+	Match                      // the event matches a rule of type query
+	VariantSeen                // only a combination with the same form was seen inside the window
+	Known                      // seen inside the window: no alert
 )
 
-var verdictNames = [...]string{New: "new", Expired: "expired", Missing: "missing", Match: "match", Known: "known"}
+var verdictNames = [...]string{New: "new", Expired: "expired", Missing: "missing", Match: "match", VariantSeen: "variant", Known: "known"}
 
 // String returns the name that records have.
 func (v Verdict) String() string { return verdictNames[v] }

@@ -21,6 +21,9 @@ func explanation(r *Rule, f *Finding) map[string]any {
 	}
 	m["novel_fields"] = novel
 	m["known_tuples"] = f.Known
+	if f.Variant != nil {
+		m["differs_from"] = f.Variant.objects(r)
+	}
 	if f.NovelUnsure {
 		m["novel_unsure"] = true
 	}
@@ -110,6 +113,8 @@ func whatIsNew(r *Rule, f *Finding) string {
 	switch {
 	case f.Verdict == Missing:
 		b.WriteString("The event matches the rule and lacks " + list(lacking(r, f)) + ".")
+	case f.Variant != nil:
+		b.WriteString(f.Variant.words(r))
 	case f.Verdict == Expired:
 		fmt.Fprintf(&b, "Last seen %s, longer ago than the window of %s.", Timestamp(f.LastSeen), r.Window)
 	case len(r.Fields) == 1:

@@ -13,9 +13,10 @@ const (
 	Limited    SummaryKind = iota // tuples over the limit of an interval
 	Learned                       // tuples that a learning rule recorded
 	Suppressed                    // alerts of a group, after the first
+	Variants                      // variants of known combinations
 )
 
-var summaryNames = [...]string{Limited: "limit", Learned: "learned", Suppressed: "suppressed"}
+var summaryNames = [...]string{Limited: "limit", Learned: "learned", Suppressed: "suppressed", Variants: "variants"}
 
 // String returns the name that records have.
 func (k SummaryKind) String() string { return summaryNames[k] }
@@ -30,6 +31,12 @@ type Summary struct {
 	First      time.Time // of the events
 	Last       time.Time
 	MaxAlerts  int
+
+	// Of Variants: what changed, how often it did beyond what is listed, and how
+	// many combinations have a change that is marked.
+	Changes          []ChangeCount
+	ChangesNotListed uint64
+	Marked           uint64
 
 	// Of Suppressed: the alert that it updates.
 	UUID         string
@@ -87,8 +94,11 @@ func SummaryDocument(r *Rule, s *Summary, detected time.Time, instance string) m
 	if instance != "" {
 		own["instance"] = instance
 	}
+	if s.Kind == Variants {
+		own["changes"], own["changes_not_listed"], own["marked"] = s.changeObjects(r), s.ChangesNotListed, s.Marked
+	}
 	kind := "signal"
-	if s.Kind == Learned {
+	if s.Kind == Learned || s.Kind == Variants && s.Marked == 0 {
 		kind = "state"
 	}
 	doc := map[string]any{
@@ -122,6 +132,8 @@ func (s *Summary) words(r *Rule) string {
 	switch s.Kind {
 	case Learned:
 		return fmt.Sprintf("%s is learning: %s %s.", r.Name, plural(int(s.Count), "new tuple"), between)
+	case Variants:
+		return fmt.Sprintf("%s: %s of known ones %s: %s.", r.Name, plural(int(s.Count), "variant"), between, s.changeWords(r))
 	case Suppressed:
 		return fmt.Sprintf("%s: %s of the same group suppressed %s.", r.Name, plural(int(s.Count), "further alert"), between)
 	}

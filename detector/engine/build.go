@@ -39,11 +39,14 @@ func (b *builder) alert(x *finding) (a *Alert, uuid string) {
 	r, c, d := x.r, x.c, x.d
 	ev := x.f.documents.of(x.batch, c)
 	shown := ev.shownBy(r)
+	if d.variant != nil {
+		shown = shown.Low()
+	}
 	f := alert.Finding{
 		Terms: x.list, Time: time.UnixMilli(c.At), Detected: time.UnixMilli(x.now), Tag: x.f.tag,
 		Instance: b.opts.Instance, Known: r.memory.Len(), NovelUnsure: x.out.NovelUnsure,
 		LearningSince: r.limiter.Since(), Truncated: c.Truncated,
-		Verdict: d.verdict, FirstSeen: time.UnixMilli(c.At), LastSeen: time.UnixMilli(c.At), Count: 1,
+		Verdict: d.verdict, Variant: d.variant, FirstSeen: time.UnixMilli(c.At), LastSeen: time.UnixMilli(c.At), Count: 1,
 	}
 	switch d.verdict {
 	case alert.Missing, alert.Match:
@@ -97,9 +100,13 @@ func (b *builder) addSource(body map[string]any, index int) map[string]any {
 func (b *builder) summary(s *ruleState, sum *alert.Summary, now int64) *Alert {
 	b.counts.Summaries.Add(1)
 	s.counts.Summaries.Add(1)
-	return b.record(s, &s.info, "", now, func() map[string]any {
-		return alert.SummaryDocument(&s.info, sum, time.UnixMilli(now), b.opts.Instance)
-	}, func(why any) map[string]any { return plainDocument(&s.info, nil, why) })
+	shown := &s.info
+	if sum.Kind == alert.Variants && sum.Marked == 0 {
+		shown = shown.Low()
+	}
+	return b.record(s, shown, "", now, func() map[string]any {
+		return alert.SummaryDocument(shown, sum, time.UnixMilli(now), b.opts.Instance)
+	}, func(why any) map[string]any { return plainDocument(shown, nil, why) })
 }
 
 // match makes the record of a matching event that raised no alert.

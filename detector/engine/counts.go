@@ -18,6 +18,7 @@ type Counts struct {
 	New, Learned, Held        atomic.Uint64 // new combinations: alerted, learned, over the limit
 	Suppressed                atomic.Uint64 // alerts counted with the first of their group
 	Readmitted                atomic.Uint64 // combinations known from under an exception that was let go
+	Variants                  atomic.Uint64 // variants of known combinations, in summaries
 	Alerts, Summaries         atomic.Uint64
 	KnownElsewhere            atomic.Uint64 // combinations new to this node that others knew
 	AlertedElsewhere          atomic.Uint64 // alerts held back and acknowledged: another node has alerted
@@ -45,6 +46,7 @@ type RuleCounts struct {
 	Alerts, Summaries         atomic.Uint64
 	Learned, Held             atomic.Uint64 // new combinations: learned, over the limit
 	Suppressed                atomic.Uint64 // alerts counted with the first of their group
+	Variants                  atomic.Uint64 // variants of known combinations, in summaries
 	Evicted, EvictedInsideWin atomic.Uint64 // combinations forgotten to make room; while they were still known
 }
 

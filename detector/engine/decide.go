@@ -14,8 +14,9 @@ import (
 type decision struct {
 	verdict alert.Verdict
 	alerted bool
-	before  seen.Sighting // what was known before the flush
-	asked   *asked        // what the shared store says, nil if it was not asked
+	before  seen.Sighting  // what was known before the flush
+	variant *alert.Variant // what the combination is a variant of, nil for none
+	asked   *asked         // what the shared store says, nil if it was not asked
 }
 
 // decide asks the rules' memories about the combinations of a batch, makes alerts
@@ -106,6 +107,9 @@ func (e *Engine) decideOne(f *flush, b *match.Batch, i int, alerts []*Alert) []*
 	default:
 		out = e.observe(r.memory, c, terms, now)
 		r.counts.evicted(&out)
+		if r.normalizer != nil && out.Verdict != seen.Known {
+			d.variant = e.variantOf(r, terms, c.At)
+		}
 		if e.peers != nil {
 			e.peers.applyAnswer(r, c, d, terms, &out)
 		}
@@ -113,6 +117,9 @@ func (e *Engine) decideOne(f *flush, b *match.Batch, i int, alerts []*Alert) []*
 		d.verdict = verdicts[out.Verdict]
 		if out.Verdict != seen.Known && e.knownFromHistory(r, c, d, terms) {
 			d.verdict = alert.Known
+		}
+		if d.variant != nil && d.verdict != alert.Known {
+			d.verdict = alert.VariantSeen
 		}
 	}
 	if d.verdict == alert.Known {
@@ -134,6 +141,12 @@ func (e *Engine) decideOne(f *flush, b *match.Batch, i int, alerts []*Alert) []*
 	var err error
 	if x.list, err = seen.DecodeTerms(terms); err != nil {
 		x.list = []any{} // cannot be: AppendTerm wrote them
+	}
+	if d.verdict == alert.VariantSeen && !r.normalizer.alert && !r.limiter.Learning(now) {
+		r.limiter.Variant(d.variant, x.list, len(terms), c.At, now)
+		e.counts.Variants.Add(1)
+		r.counts.Variants.Add(1)
+		return alerts
 	}
 	x.group = r.limiter.NewCombination(terms, now)
 	if r.limiter.Learn(x.list, len(terms), x.group, c.At, now) {
@@ -166,13 +179,18 @@ func (e *Engine) observe(m *seen.Memory, c *match.Combination, terms []byte, now
 	if late {
 		m.Observe(terms, seen.Sighting{First: c.First, Last: c.First, Count: 1}, &e.batch)
 	}
+	e.evicted(&out)
+	return out
+}
+
+// evicted counts the combinations that made room for others.
+func (e *Engine) evicted(out *seen.Outcome) {
 	if out.Evicted {
 		e.counts.Evicted.Add(1)
-		if out.EvictedInsideWindow {
-			e.counts.EvictedInsideWin.Add(1)
-		}
 	}
-	return out
+	if out.EvictedInsideWindow {
+		e.counts.EvictedInsideWin.Add(1)
+	}
 }
 
 // allow makes the alert for a new combination, unless it is suppressed or over

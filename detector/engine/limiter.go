@@ -60,15 +60,16 @@ type limiter struct {
 
 // limiterState is what is written to disk.
 type limiterState struct {
-	Interval  int64   `json:"interval,omitempty"` // start of the interval at hand
-	Raised    int     `json:"raised,omitempty"`   // alerts in it
-	Held      *tally  `json:"held,omitempty"`     // tuples over the limit in it
-	Since     int64   `json:"since,omitempty"`    // first match
-	Until     int64   `json:"until,omitempty"`    // learning ends
-	Learned   *tally  `json:"learned,omitempty"`  // since the last summary
-	LearnedAt int64   `json:"learned_at,omitempty"`
-	Groups    []group `json:"groups,omitempty"` // suppressed, oldest first
-	Total     uint64  `json:"total,omitempty"`  // alerts ever
+	Interval  int64         `json:"interval,omitempty"` // start of the interval at hand
+	Raised    int           `json:"raised,omitempty"`   // alerts in it
+	Held      *tally        `json:"held,omitempty"`     // tuples over the limit in it
+	Since     int64         `json:"since,omitempty"`    // first match
+	Until     int64         `json:"until,omitempty"`    // learning ends
+	Learned   *tally        `json:"learned,omitempty"`  // since the last summary
+	LearnedAt int64         `json:"learned_at,omitempty"`
+	Groups    []group       `json:"groups,omitempty"`   // suppressed, oldest first
+	Variants  *variantTally `json:"variants,omitempty"` // since the last summary
+	Total     uint64        `json:"total,omitempty"`    // alerts ever
 }
 
 // newLimiter returns a limiter without a past.
@@ -116,6 +117,11 @@ func (l *limiter) State() []byte {
 		// counts stay.
 		s := l.s
 		s.Held, s.Learned, s.Groups = bare(s.Held), bare(s.Learned), nil
+		if s.Variants != nil {
+			v := *s.Variants
+			v.tally = *bare(&v.tally)
+			s.Variants = &v
+		}
 		state, _ = numbers.Marshal(&s)
 	}
 	return state
@@ -299,6 +305,14 @@ func (l *limiter) Due(now int64, all bool) []alert.Summary {
 		if all || over(now, end, learnSummaryEvery.Milliseconds()) || now >= l.s.Until {
 			out = append(out, l.summary(t, alert.Learned, l.s.LearnedAt, max(min(end, now), l.s.LearnedAt)))
 			l.s.Learned = nil
+			l.dirty = true
+		}
+	}
+	if t := l.s.Variants; t != nil {
+		end := t.Since + learnSummaryEvery.Milliseconds()
+		if all || over(now, end, learnSummaryEvery.Milliseconds()) {
+			out = append(out, t.summary(l.summary(&t.tally, alert.Variants, t.Since, max(min(end, now), t.Since))))
+			l.s.Variants = nil
 			l.dirty = true
 		}
 	}

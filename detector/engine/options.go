@@ -5,6 +5,7 @@ import (
 
 	"fluent-bit-newterms/detector/mapping"
 	"fluent-bit-newterms/detector/match"
+	"fluent-bit-newterms/detector/normalize"
 	"fluent-bit-newterms/detector/seen"
 	"fluent-bit-newterms/detector/seen/remote"
 )
@@ -22,7 +23,11 @@ type Options struct {
 	Learn     time.Duration // how long a rule without a baseline learns
 	MaxAlerts int           // alerts per interval and rule; 0: as the rule says, below 0: no limit
 	Interval  time.Duration // 0: as the rule says
-	Matched   bool          // pass along every match, not only alerts
+	// Normalize is what rules take out of terms that do not say so themselves,
+	// nil for nothing. AlertVariants: variants alert, and are not summed up.
+	Normalize     *normalize.Set
+	AlertVariants bool
+	Matched       bool // pass along every match, not only alerts
 
 	// LearnUntil, in unix ms, if not 0: events up to then only teach.
 	LearnUntil int64

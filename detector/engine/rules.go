@@ -61,6 +61,8 @@ func (e *Engine) setRules(rules []*rule.Rule) (notes []string, err error) {
 	}
 	// What has to be read from disk is read before the flushes are held up.
 	histories := make([]*history, len(rules))
+	normalizers := make([]*normalizer, len(rules))
+	normalized := make([][]normalizedTuple, len(rules))
 	for i, r := range rules {
 		s := e.reusable(r)
 		loaded := s == nil
@@ -79,6 +81,14 @@ func (e *Engine) setRules(rules []*rule.Rule) (notes []string, err error) {
 				return notes, fmt.Errorf("rule %s (%s): %w", r.Name, r.ID, err)
 			}
 		}
+		if n := newNormalizer(r, &e.opts); n != nil {
+			normalizers[i] = n
+			if n.id() != s.normalizer.id() {
+				if normalized[i], err = n.normalized(e.store, s.stored); err != nil {
+					return notes, fmt.Errorf("rule %s (%s): %w", r.Name, r.ID, err)
+				}
+			}
+		}
 		next.list[i].ruleState = s
 	}
 	e.gen.Lock()
@@ -89,6 +99,7 @@ func (e *Engine) setRules(rules []*rule.Rule) (notes []string, err error) {
 	e.states = make(map[string]*ruleState, len(rules))
 	for i, r := range next.list {
 		r.applyConfig(e.limits(r.Source), e.maxTerms(r.Source), histories[i], &e.batch)
+		r.setNormalizer(normalizers[i], normalized[i], &e.batch)
 		e.states[r.Source.ID] = r.ruleState
 	}
 	e.rules.Store(next)

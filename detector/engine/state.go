@@ -14,13 +14,14 @@ import (
 type ruleState struct {
 	fingerprint string
 
-	info     alert.Rule
-	suppress *rule.Suppression // nil if the rule suppresses nothing
-	stored   seen.RuleState
-	memory   *seen.Memory
-	limiter  *limiter
-	history  *history // of what was seen under exceptions, nil if the rule never had one
-	counts   RuleCounts
+	info       alert.Rule
+	suppress   *rule.Suppression // nil if the rule suppresses nothing
+	stored     seen.RuleState
+	memory     *seen.Memory
+	limiter    *limiter
+	history    *history // of what was seen under exceptions, nil if the rule never had one
+	counts     RuleCounts
+	normalizer *normalizer // nil where variants are new
 }
 
 // applyConfig gives the state what a rule says now, and the history that it needs

@@ -124,3 +124,23 @@ const (
 	BatchCombinations = 1 << 16
 	BatchTermBytes    = 4 << 20
 )
+
+// Variants: combinations that differ from known ones in versions, hashes and the
+// like. See package normalize.
+const (
+	// FormTuples is how many combinations of a normalized form are kept to
+	// compare a variant with: those that were seen last.
+	FormTuples = 4
+	// FormPartBytes bounds the parts of a combination that a normalizer takes
+	// out. A combination with more has no form: it is known or new.
+	FormPartBytes = 512
+	// VariantChanges bounds the changes that a summary of variants lists, and
+	// FormChanges those of one form. The rest is counted. Marked ones go first.
+	VariantChanges = 50
+	FormChanges    = 5
+	// VariantTerms, and VariantTermBytes of their terms, bound the combinations
+	// that it lists. Beyond FormTerms of one form it counts them in one entry.
+	VariantTerms     = 1000
+	VariantTermBytes = 64 << 10
+	FormTerms        = 50
+)

@@ -53,7 +53,6 @@ type Rule struct {
 
 	pred   *kql.Predicate // query and filters
 	fields []record.Field // the terms
-	types  []record.Type  // of the fields
 	time   record.Field   // timestamp_override, 0 if there is none
 
 	excepted   *kql.Predicate // any of the exceptions in force, nil if none is
@@ -122,8 +121,7 @@ func (s *Rules) compile(r *rule.Rule, now time.Time) (c *Rule, err error) {
 		if ecs.NestedAbove(path) != "" {
 			path = "" // Elastic does not see terms in nested fields
 		}
-		field, typ := s.plan.Field(path)
-		c.fields, c.types = append(c.fields, field), append(c.types, typ)
+		c.fields = append(c.fields, s.field(path))
 	}
 	if r.TimestampOverride != "" && r.TimestampOverride != "@timestamp" {
 		c.time = s.field(r.TimestampOverride)

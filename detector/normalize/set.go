@@ -60,6 +60,10 @@ func New(fields map[string]any) (*Set, error) {
 	return s, nil
 }
 
+// Read is New for a table as a file holds it: a field's name may be written
+// without quotes, so that its dots nest tables.
+func Read(table map[string]any) (*Set, error) { return New(flatten("", table)) }
+
 // maxSteps is how many steps a field may have.
 const maxSteps = 20
 

@@ -10,6 +10,7 @@ import (
 
 	"fluent-bit-newterms/detector/ecs"
 	"fluent-bit-newterms/detector/kql"
+	"fluent-bit-newterms/detector/normalize"
 	"fluent-bit-newterms/detector/place"
 )
 
@@ -369,7 +370,16 @@ func buildOwn(t table, r *Rule) {
 	r.MaxTerms = own.integer("max_terms", 0, 1, math.MaxInt32)
 	r.MaxAlerts = own.integer("max_alerts", 0, 1, math.MaxInt32)
 	own.ignore("test") // for newterms test
-	for _, key := range []string{"missing_fields", "learn", "max_terms"} {
+	if steps, ok := own.sub("normalize"); ok {
+		var err error
+		if r.Normalize, err = normalize.Read(steps.m); err != nil {
+			own.fail(own.at("normalize"), "", "%s: %v", own.at("normalize"), err)
+		}
+	}
+	if own.has("variants") {
+		r.Variants = Variants(1 + slices.Index(variantNames[:], own.oneOf("variants", variantNames[:]...)))
+	}
+	for _, key := range []string{"missing_fields", "learn", "max_terms", "normalize", "variants"} {
 		if r.IsQuery() && own.has(key) {
 			own.warn(own.at(key), "remove it", "%s does nothing in a rule of type query, which remembers nothing", own.at(key))
 		}

@@ -3,10 +3,14 @@ package rule
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"fluent-bit-newterms/detector/kql"
+	"fluent-bit-newterms/detector/normalize"
 )
 
 // Rule is one checked rule: of type new_terms, or of type query, each match of
@@ -62,6 +66,8 @@ type Rule struct {
 	Learn         *time.Duration // nil: not said; 0: off
 	MaxTerms      int            // 0: not said
 	MaxAlerts     int            // 0: not said
+	Normalize     *normalize.Set // nil: not said; an empty one: nothing
+	Variants      Variants
 
 	// Raw is kibana.alert.rule.parameters: the rule as Kibana would hold it,
 	// ready for JSON.
@@ -84,6 +90,26 @@ const (
 	// AlertMissing alerts on it as on a new tuple.
 	AlertMissing
 )
+
+// Variants says what comes of the variants of known combinations.
+type Variants uint8
+
+// What may come of variants.
+const (
+	VariantsUnsaid    Variants = iota // the output says it
+	SummarizeVariants                 // a summary lists them
+	AlertVariants                     // they alert
+)
+
+var variantNames = [...]string{"summary", "alert"}
+
+// ParseVariants reads summary or alert.
+func ParseVariants(text string) (Variants, error) {
+	if i := slices.Index(variantNames[:], strings.ToLower(text)); i >= 0 {
+		return Variants(i + 1), nil
+	}
+	return 0, fmt.Errorf("%q is not allowed; summary or alert", text)
+}
 
 var missingFieldsNames = [...]string{Skip: "skip", NullTerm: "null", AlertMissing: "alert"}
 

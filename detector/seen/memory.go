@@ -72,6 +72,7 @@ type Memory struct {
 	ring      []*noisyGroup // the same, in no order
 	turn      int           // the noisy group to prune next
 	swept     uint64        // seq when empty noisy groups were last dropped
+	forms     *forms        // nil where the rule normalizes nothing
 	noisyAt   uint32
 	heavy     heavyHitters
 	baseline  map[uint64]int // about how many tuples each group had at the start
@@ -289,13 +290,10 @@ func (m *Memory) insert(o *Outcome, h *hashed, terms []byte, s Sighting, seq uin
 		seg, o.Group = f.segment, f.group
 	}
 	v := newValue(s, seq, len(terms), h.check)
-	for m.Len() >= m.cfg.MaxTuples || m.bytes+v.bytes() > m.maxBytes {
-		old, ok := m.evict(f, b)
-		if !ok {
+	for m.Len()+m.formCount() >= m.cfg.MaxTuples || m.bytes+v.bytes() > m.maxBytes {
+		if !m.makeRoom(o, f, b) {
 			break
 		}
-		o.Evicted = true
-		o.EvictedInsideWindow = o.EvictedInsideWindow || !m.expired(&old)
 	}
 	seg.Add(h.key, v)
 	m.n++

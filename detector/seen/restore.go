@@ -96,10 +96,13 @@ func (m *Memory) Reconfigure(maxTuples int, window time.Duration, b *Batch) {
 	}
 	m.cfg.MaxTuples = maxTuples
 	m.scale()
-	for m.Len() > maxTuples || m.bytes > m.maxBytes {
-		if _, ok := m.evict(nil, b); !ok {
+	for m.Len()+m.formCount() > maxTuples || m.bytes > m.maxBytes {
+		if !m.makeRoom(&Outcome{}, nil, b) {
 			break
 		}
+	}
+	if m.forms != nil {
+		m.forms.Resize(maxTuples + 1)
 	}
 	for seg := range m.segments {
 		seg.Resize(maxTuples + 1)

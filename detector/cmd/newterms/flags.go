@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"fluent-bit-newterms/detector/geoip"
 	"fluent-bit-newterms/detector/mapping"
+	"fluent-bit-newterms/detector/normalize"
 	"fluent-bit-newterms/detector/rule"
 )
 
@@ -135,6 +137,35 @@ func (g *geoValue) Type() string { return "FILE" }
 func (g *geoValue) Set(s string) (err error) {
 	*g.path = s
 	g.files.db, err = geoip.Open(g.files.asn, g.files.city)
+	return err
+}
+
+// normalizeValue is what rules take out of terms.
+type normalizeValue struct {
+	set  *normalize.Set
+	text string
+}
+
+func (n *normalizeValue) String() string { return n.text }
+func (n *normalizeValue) Type() string   { return "SET" }
+func (n *normalizeValue) Set(s string) (err error) {
+	n.text = s
+	n.set, err = normalize.Load(rule.SplitList(s), os.ReadFile)
+	return err
+}
+
+// variantsValue is what comes of variants.
+type variantsValue struct{ rule.Variants }
+
+func (v *variantsValue) Type() string { return "W" }
+func (v *variantsValue) String() string {
+	if v.Variants == rule.AlertVariants {
+		return "alert"
+	}
+	return "summary"
+}
+func (v *variantsValue) Set(s string) (err error) {
+	v.Variants, err = rule.ParseVariants(s)
 	return err
 }
 

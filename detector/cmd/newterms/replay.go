@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"fluent-bit-newterms/detector/engine"
+	"fluent-bit-newterms/detector/rule"
 )
 
 // replayFlags are the flags of replay, most of which learn and report share.
@@ -23,6 +24,8 @@ type replayFlags struct {
 	maxAlerts countValue
 	interval  spanValue
 	maxTerms  countValue
+	normalize normalizeValue
+	variants  variantsValue
 	table     bool
 	summary   bool
 	quiet     bool
@@ -120,6 +123,8 @@ func (f *replayFlags) addEvents(fs *pflag.FlagSet) {
 	f.rules.add(fs)
 	f.shape.add(fs)
 	fs.StringVar(&f.timeField, "time-field", "", "the `FIELD` that holds an event's time")
+	fs.Var(&f.normalize, "normalize", "take versions and the like out of terms: off, kubernetes, or files; comma-separated (default off)")
+	fs.Var(&f.variants, "variants", "what comes of variants of known tuples: summary or alert")
 }
 
 // offer makes shells complete the value of a flag.
@@ -135,10 +140,11 @@ func offerEvents(cmd *cobra.Command) { offer(cmd, "mapping", "auto", "kubernetes
 func (f *replayFlags) options(files []string) runOptions {
 	o := runOptions{rules: []ruleFlags{f.rules}, state: f.state, files: files, bar: !f.quiet}
 	o.engine = engine.Options{
-		Mapping:  f.shape.options(),
-		MaxTerms: f.maxTerms.n,
-		Learn:    f.learn.span,
-		Interval: time.Duration(f.interval),
+		Mapping:   f.shape.options(),
+		MaxTerms:  f.maxTerms.n,
+		Learn:     f.learn.span,
+		Interval:  time.Duration(f.interval),
+		Normalize: f.normalize.set, AlertVariants: f.variants.Variants == rule.AlertVariants,
 	}
 	if f.maxAlerts.set {
 		o.engine.MaxAlerts = f.maxAlerts.n

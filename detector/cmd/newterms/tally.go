@@ -57,6 +57,7 @@ func (t *tally) write(w io.Writer, c *engine.Counts, rules int) {
 		{c.Excepted.Load(), "match", " under an exception", false},
 		{c.Learned.Load(), "tuple", " only learned", false},
 		{c.Held.Load(), "tuple", " over the limit, in summaries", false},
+		{c.Variants.Load(), "variant", " of known tuples, in summaries", false},
 		{c.Suppressed.Load(), "alert", " suppressed, in summaries", false},
 		{c.EvictedInsideWin.Load(), "tuple", " forgotten inside the window: raise --max-terms", false},
 		{c.Truncated.Load(), "combination", " not looked at", false},
