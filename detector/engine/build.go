@@ -79,10 +79,18 @@ func (b *builder) alert(x *finding) (a *Alert, uuid string) {
 		}, func(why any) map[string]any { return plainDocument(shown, x, why) })
 	}
 	small := x.f.spent > limits.DecisionAlerts
-	if a = make(small); len(a.Body) > limits.Alert && !small {
+	a = make(small)
+	switch {
+	case small:
+	case len(a.Body) > limits.Alert:
 		a = make(true)
+	case len(a.Body) > limits.RefusedAlertBytes:
+		// What a full outbox, or a receiver that refuses the whole, has of it.
+		if short := make(true).Body; len(short) <= limits.RefusedAlertBytes {
+			a.Short = short
+		}
 	}
-	x.f.spent += len(a.Body)
+	x.f.spent += len(a.Body) + len(a.Short)
 	return a, f.UUID
 }
 

@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,5 +40,38 @@ func TestGivenUpAlertsAreNotKnown(t *testing.T) {
 		if !alerts[raw] {
 			t.Errorf("%q waits and was not handed over", raw)
 		}
+	}
+}
+
+// TestFullOutboxShortens: alerts whose documents do not fit into the outbox are
+// shortened, and none is given up while that is enough.
+func TestFullOutboxShortens(t *testing.T) {
+	const n = 40
+	store := seen.OpenMemory(seen.Options{MaxOutboxBytes: 1 << 20})
+	defer store.Close()
+	e := newTestEngine(t, Options{MaxAlerts: -1, Alert: func(*Alert) {}}, []*rule.Rule{accessRule(t)}, store)
+	long := strings.Repeat("A", 100_000)
+	var lines [][]byte
+	for i := range n {
+		lines = append(lines, auditEvent("mallory", fmt.Sprint("evil/", i), "2026-11-23T01:12:00Z", func(e map[string]any) { e["requestURI"] = "/api?" + long }))
+	}
+	feed(t, e, lines, 0, 10)
+	waiting, whole := 0, 0
+	_ = store.Outbox(func(a seen.OutboxEntry) error {
+		waiting++
+		var doc map[string]any
+		if err := json.Unmarshal(a.Body, &doc); err != nil {
+			t.Error(err)
+		}
+		if terms, _ := doc["kibana.alert.new_terms"].([]any); len(terms) != 3 {
+			t.Errorf("an alert has the terms %v", terms)
+		}
+		if len(a.Body) > len(long) {
+			whole++
+		}
+		return nil
+	})
+	if s := store.Stats(); waiting != n || s.Dropped != 0 || s.Shortened == 0 || whole == 0 {
+		t.Errorf("%d of %d alerts wait, %d of them whole; %d were given up, %d shortened", waiting, n, whole, s.Dropped, s.Shortened)
 	}
 }
