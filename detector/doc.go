@@ -6,25 +6,25 @@
 //	Fluent Bit              Chunk(tag, bytes)                      files      Batch.Line(JSON)
 //	                              │                                                │
 //	            ┌─────────────────▼────────────────────────────────────────────────▼──┐
-//	 pass       │ mapping.Reader   each record is walked once, in place: the fields    │
+//	 match      │ mapping.Reader   each record is walked once, in place: the fields    │
 //	 no lock,   │      │           that any rule asks for fill a record.View           │
-//	 one a      │      ▼                                                               │
-//	 flush      │ recall.go        the same values as a little while ago: the same     │
-//	            │      │           tuples are counted up, and the event is done        │
+//	 a Worker   │      ▼                                                               │
+//	 per flush  │ result cache     the same values as a little while ago: the same     │
+//	            │      │           combinations are counted up, the event is done      │
 //	            │      ▼                                                               │
-//	            │ match.go         rules by data stream, then by the literals that     │
+//	            │ stream groups    rules by data stream, then by the literals that     │
 //	            │      │           they need; tests that rules share are made once     │
 //	            │      ▼                                                               │
-//	            │ pass.go,         the tuples of a match: time, missing fields,        │
-//	            │ combine.go       arrays to combinations                              │
+//	            │ combine          the combinations of a match: time, missing fields,  │
+//	            │      │           arrays, terms in the form of their field's type     │
 //	            │      ▼                                                               │
-//	            │ fold.go          equal tuples of the flush become one                │
+//	            │ Batch            equal combinations of the flush become one; bounded │
 //	            └──────┬───────────────────────────────────────────────────────────────┘
-//	                   │  few distinct tuples
+//	                   │  few distinct combinations
 //	            ┌──────▼───────────────────────────────────────────────────────────────┐
-//	 decide.go  │ seen.Memory      new, expired or known?  exceptions: excepted.go     │
-//	 one lock   │ alert.Governor   learning, suppression, limits                       │
-//	            │ raise.go         the document of an alert                            │
+//	 engine     │ seen.Memory      new, expired or known?  exceptions: history         │
+//	 one lock   │ limiter          learning, suppression, limits, fair to all          │
+//	            │ builder          the document of an alert: one per event, bounded    │
 //	            └──────┬───────────────────────────────────────────────────────────────┘
 //	                   │  one batch: tuples, counts, alerts (the outbox)
 //	            ┌──────▼──────┐        ┌─────────────┐       ┌──────────────────────────┐
@@ -37,16 +37,18 @@
 // still has the alerts. A disk that fails or hangs stops nothing: what is owed
 // to it stays in memory and is written when it is back, up to a bound; beyond it
 // chunks are answered with RETRY. With a shared store
-// (shared.go) tuples new to this node are asked about there, before the lock.
+// (engine/peers.go) tuples new to this node are asked about there, before the lock.
 //
-// A pass learns what a pipeline's events are like (lens.go), and is kept for the
-// next flush (passes.go).
+// A worker learns what a pipeline's events are like (match/specialize.go), and is
+// kept for the next flush (engine/flush.go).
 //
 // # Imports
 //
 // They go one way, which a test enforces:
 //
-//	plugin, cmd/newterms ──▶ detector ──▶ alert, telemetry
+//	plugin, cmd/newterms ──▶ detector ──▶ telemetry
+//	                             ├──────▶ engine ───▶ match, alert, seen
+//	                             │                      └───▶ mapping, kql, rule
 //	                             ├──────▶ delivery ─▶ sink, seen, telemetry
 //	                             ├──────▶ sink ──────────────┐
 //	                             ├──────▶ seen/remote ▶ seen ┤
@@ -68,7 +70,7 @@
 //
 // The files of rules, exceptions and value lists are looked at every two
 // seconds (watch.go), which sees a ConfigMap's links being swapped, and taken
-// up once they have settled (reload.go, live.go). A rule with another query,
+// up once they have settled (reload.go, engine/rules.go). A rule with another query,
 // other fields or another policy for missing ones begins a new memory, and a
 // log line says so; any other change keeps it. If anything is wrong with the
 // new files, the old rules stay; it is logged and counted.
@@ -78,7 +80,7 @@
 // An event under an exception raises no alert and is no history, as in Elastic.
 // Once the exception is removed, or expires, Elastic looks back without it, and
 // what was seen under it becomes history. So it does here: tuples seen under
-// exceptions are remembered apart (excepted.go), and once no exception that
+// exceptions are remembered apart (engine/history.go), and once no exception that
 // kept them out is in force, they are known. Removing an exception floods
 // nobody; what is new afterwards alerts.
 //
@@ -93,7 +95,9 @@
 // max_alerts goes before the property max_alerts, and that before the rule's
 // own. What is over is known from then on, and listed in one summary record
 // (newterms.summary = limit) when the interval is over: up to 1,000 tuples by
-// name, all by count.
+// name, noisy groups as one entry each, all by count. A noisy group is what many
+// new tuples of an interval have in common, such as a user; a quarter of the
+// limit is kept for what is outside of them.
 //
 // Of alerts that agree in the fields of alert_suppression the first leaves,
 // with kibana.alert.suppression.docs_count = 0. A stream cannot take a record
@@ -112,10 +116,10 @@
 // emit = matched passes along every record that a rule matches, with a verdict
 // (new, expired, known), the tuple's first and last sighting and count, and the
 // rule. The record of a new tuple is its alert. The others go the same ways but
-// through no outbox: see matched.go.
+// through no outbox: see engine/matches.go.
 //
 // # Where to go on
 //
-// engine.go has the entry points, decide.go the decision, and
+// engine/engine.go has the entry points, engine/decide.go the decision, and
 // test/testdata/elastic a script for each behaviour.
 package detector

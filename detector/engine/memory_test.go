@@ -42,10 +42,11 @@ func packed(t testing.TB, lines ...[]byte) (chunk []byte) {
 	return chunk
 }
 
-// peak returns by how many bytes the heap grew at most while fn ran.
+// peak returns by how many bytes what is alive on the heap grew at most while fn
+// ran.
 func peak(fn func()) int64 {
 	defer debug.SetGCPercent(debug.SetGCPercent(5))
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	read := func() int64 { metrics.Read(sample); return int64(sample[0].Value.Uint64()) }
 	runtime.GC()
 	before, most := read(), int64(0)

@@ -45,7 +45,7 @@ func (w *Worker) combine(m matched) {
 		}
 		return
 	}
-	for _, f := range m.c.fields {
+	for k, f := range m.c.fields {
 		cell := v.Head(f)
 		if cell == 0 {
 			if !m.lacks() {
@@ -59,7 +59,8 @@ func (w *Worker) combine(m matched) {
 			w.combineArrays(m)
 			return
 		}
-		w.terms = seen.AppendTerm(w.terms, v.At(cell))
+		val := typed(*v.At(cell), m.c.types[k])
+		w.terms = seen.AppendTerm(w.terms, &val)
 	}
 	terms := w.terms
 	w.results.addCombination(&m, terms, w.add(&m))
@@ -83,7 +84,7 @@ func (c *choices) term(i int) []byte {
 
 // fill finds the values of a field. Without one there is null, if the event
 // counts all the same.
-func (c *choices) fill(v *record.View, f record.Field, m *matched) bool {
+func (c *choices) fill(v *record.View, f record.Field, t record.Type, m *matched) bool {
 	c.values, c.terms, c.ends, c.over = c.values[:0], c.terms[:0], c.ends[:0], 0
 	for cell := v.Head(f); cell != 0; cell = v.Next(cell) {
 		if val := *v.At(cell); val.Kind != record.Object && val.Kind != record.Null {
@@ -91,7 +92,7 @@ func (c *choices) fill(v *record.View, f record.Field, m *matched) bool {
 				c.over++
 				continue
 			}
-			c.values = append(c.values, val)
+			c.values = append(c.values, typed(val, t))
 		}
 	}
 	c.values = distinct(c.values)
@@ -122,7 +123,7 @@ func (w *Worker) combineArrays(m matched) {
 	all := w.choices[:len(m.c.fields)]
 	total := 1
 	for k, f := range m.c.fields {
-		if !all[k].fill(m.ev.View, f, &m) {
+		if !all[k].fill(m.ev.View, f, m.c.types[k], &m) {
 			return
 		}
 		n := len(all[k].ends) + all[k].over

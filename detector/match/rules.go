@@ -53,6 +53,7 @@ type Rule struct {
 
 	pred   *kql.Predicate // query and filters
 	fields []record.Field // the terms
+	types  []record.Type  // of the fields
 	time   record.Field   // timestamp_override, 0 if there is none
 
 	excepted   *kql.Predicate // any of the exceptions in force, nil if none is
@@ -121,7 +122,8 @@ func (s *Rules) compile(r *rule.Rule, now time.Time) (c *Rule, err error) {
 		if ecs.NestedAbove(path) != "" {
 			path = "" // Elastic does not see terms in nested fields
 		}
-		c.fields = append(c.fields, s.field(path))
+		field, typ := s.plan.Field(path)
+		c.fields, c.types = append(c.fields, field), append(c.types, typ)
 	}
 	if r.TimestampOverride != "" && r.TimestampOverride != "@timestamp" {
 		c.time = s.field(r.TimestampOverride)
