@@ -18,7 +18,7 @@ var layers = map[string][]string{
 	"detector":                     {"detector/version", "detector/engine", "detector/alert", "detector/delivery", "detector/sink", "detector/telemetry", "detector/seen", "detector/seen/remote", "detector/rule", "detector/mapping", "detector/normalize", "detector/geoip", "detector/ecs", "detector/kql", "detector/record"},
 	"detector/engine":              {"detector/match", "detector/alert", "detector/seen", "detector/seen/remote", "detector/limits", "detector/rule", "detector/mapping", "detector/normalize", "detector/record"},
 	"detector/match":               {"detector/ecs", "detector/mapping", "detector/kql", "detector/rule", "detector/record", "detector/limits", "detector/seen"}, // seen: the encoding of terms
-	"detector/cmd/newterms":        {"detector/cmd/newterms/fbconfig", "detector/version", "detector", "detector/engine", "detector/cmd/newterms/input", "detector/cmd/newterms/report", "detector/alert", "detector/seen", "detector/seen/remote", "detector/rule", "detector/mapping", "detector/normalize", "detector/geoip", "detector/ecs", "detector/kql", "detector/record"},
+	"detector/cmd/newterms":        {"detector/cmd/newterms/fbconfig", "detector/version", "detector", "detector/engine", "detector/cmd/newterms/input", "detector/cmd/newterms/report", "detector/alert", "detector/match", "detector/seen", "detector/seen/remote", "detector/rule", "detector/mapping", "detector/normalize", "detector/geoip", "detector/ecs", "detector/kql", "detector/record"},
 	"detector/cmd/newterms/input":  {"detector/record"},
 	"detector/cmd/newterms/report": {"detector/alert", "detector/seen"},
 	"detector/alert":               {},

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"fluent-bit-newterms/detector/engine"
 	"fluent-bit-newterms/detector/rule"
 )
 
@@ -82,8 +83,27 @@ func (d *Detector) logLoaded(set *rule.Set, notes []string) {
 	for _, note := range notes {
 		d.host.Log(LevelWarn, note)
 	}
+	d.logDead(set.Rules)
 	if s := set.SkippedSummary(); s != "" {
 		d.host.Log(LevelInfo, s)
+	}
+}
+
+// logDead warns of rules that cannot fire on what the mappings give: those that
+// have one reason in one line.
+func (d *Detector) logDead(rules []*rule.Rule) {
+	names := make(map[string][]string)
+	var faults []string
+	for _, r := range rules {
+		if fault := engine.DeadRule(r, d.config.Mapping); fault != "" {
+			if names[fault] == nil {
+				faults = append(faults, fault)
+			}
+			names[fault] = append(names[fault], r.Name)
+		}
+	}
+	for _, fault := range faults {
+		d.host.Log(LevelWarn, fmt.Sprintf("%s cannot fire: %s. Concerned: %s", count(len(names[fault]), "rule"), fault, listed(names[fault])))
 	}
 }
 

@@ -162,3 +162,19 @@ func TestPropertiesAreDocumented(t *testing.T) {
 		}
 	}
 }
+
+// TestDeadRules: a rule that cannot fire on what the mapping gives is in the log,
+// with what to do; rules that can are not.
+func TestDeadRules(t *testing.T) {
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "a.toml"), ruleText("Cloud", "event.dataset: aws.cloudtrail"))
+	s := settings{"rules": dir, "alert_stdout": "on", "state_path": ""}
+	if _, h := openDetector(t, s.with("mapping", "kubernetes_audit")); !h.logged("1 rule cannot fire", "no loaded mapping gives events of aws.cloudtrail", "Add aws_cloudtrail to mapping", "Cloud") {
+		t.Errorf("log %q", h.lines)
+	}
+	for _, mapping := range []string{"auto", "ecs", "aws_cloudtrail"} {
+		if _, h := openDetector(t, s.with("mapping", mapping)); h.logged("cannot fire") {
+			t.Errorf("%s: log %q", mapping, h.lines)
+		}
+	}
+}

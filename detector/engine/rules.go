@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 
+	"fluent-bit-newterms/detector/mapping"
 	"fluent-bit-newterms/detector/match"
 	"fluent-bit-newterms/detector/rule"
 	"fluent-bit-newterms/detector/seen"
@@ -105,6 +106,13 @@ func (e *Engine) setRules(rules []*rule.Rule) (notes []string, err error) {
 	e.rules.Store(next)
 	e.handOver(e.finalSummaries(before))
 	return notes, nil
+}
+
+// DeadRule says what keeps a rule from matching any raw event that mappings give,
+// "" if nothing does.
+func DeadRule(r *rule.Rule, o mapping.Options) (why string) {
+	_, why = match.Dead(r, o)
+	return why
 }
 
 // expireExceptions compiles the rules anew if an exception has expired. It

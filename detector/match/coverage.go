@@ -3,6 +3,7 @@ package match
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"fluent-bit-newterms/detector/kql"
 	"fluent-bit-newterms/detector/mapping"
@@ -101,6 +102,9 @@ func (c *coverer) must(n kql.Node) bool {
 }
 
 func (c *coverer) given(path string) bool {
+	for _, multiField := range []string{".text", ".caseless", ".keyword"} {
+		path = strings.TrimSuffix(path, multiField)
+	}
 	if !c.source.Gives(path) {
 		c.missing = append(c.missing, path)
 		return false

@@ -14,17 +14,19 @@ import (
 
 	"fluent-bit-newterms/detector/kql"
 	"fluent-bit-newterms/detector/mapping"
+	"fluent-bit-newterms/detector/match"
 	"fluent-bit-newterms/detector/rule"
 )
 
 var jsonLine = jsoniter.Config{EscapeHTML: false}.Froze()
 
 func newCheck() *cobra.Command {
-	var asJSON bool
+	var asJSON, strict bool
+	var mode modeValue
 	var exceptions pathsValue
 	var config string
 	cmd := &cobra.Command{
-		Use:   "check [--json] [--exceptions PATH] PATH... | check --config FILE",
+		Use:   "check [--json] [--mapping LIST] [--strict] [--exceptions PATH] PATH... | check --config FILE",
 		Short: "Tell whether rules, or a configuration of Fluent Bit, can run",
 		Long: `check reads rules (.toml as in the public repository, .ndjson as Kibana exports
 them) and prints one line per rule: its name, its fields and its window, or that it
@@ -36,6 +38,12 @@ and holds nothing else is an error.
 
 With --json each rule is an object on a line of its own:
   {"file","rule_id","name","ok","error","warnings","enabled"}
+
+With --mapping LIST the data sets that the rule finds among the raw events of
+these mappings follow, each with the fields that the rule asks for and such
+events never have, and why the rule cannot fire if it cannot; as JSON in "coverage",
+[{"mapping","dataset","runs","missing"}], and "cannot_fire". With --strict such a rule
+is a failure.
 
 With --config it checks a configuration of Fluent Bit, classic or YAML, with its
 includes and variables: names and values of the properties of newterms and
@@ -64,7 +72,11 @@ cannot, or it has; 2 wrong use.`,
 			if config != "" {
 				return checkConfig(cmd, config, asJSON)
 			}
-			checked, skipped := checkRules(args, exceptions)
+			var coveredBy *mapping.Options
+			if strict || cmd.Flags().Changed("mapping") {
+				coveredBy = &mode.options
+			}
+			checked, skipped := checkRules(args, exceptions, coveredBy)
 			out := bufio.NewWriter(cmd.OutOrStdout())
 			for i := range checked {
 				if asJSON {
@@ -87,7 +99,7 @@ cannot, or it has; 2 wrong use.`,
 			if !asJSON {
 				fmt.Fprintln(note, n.verdict())
 			}
-			if n.bad > 0 || n.files > 0 {
+			if n.bad > 0 || n.files > 0 || strict && n.dead > 0 {
 				return answer(exitNo)
 			}
 			return nil
@@ -95,6 +107,8 @@ cannot, or it has; 2 wrong use.`,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one object a rule instead of text")
 	cmd.Flags().StringVar(&config, "config", "", "check this configuration `FILE` of Fluent Bit")
+	cmd.Flags().Var(&mode, "mapping", "print what the rules find in the raw events that these mappings give: auto, or names and files")
+	cmd.Flags().BoolVar(&strict, "strict", false, "a rule that cannot fire on these events is a failure")
 	cmd.Flags().Var(&exceptions, "exceptions", "files, folders or globs of exceptions to the rules")
 	return cmd
 }
@@ -102,10 +116,14 @@ cannot, or it has; 2 wrong use.`,
 // counts are of what was checked.
 type counts struct {
 	rules, off, bad int // rules: all; off: that could run, but are disabled
+	dead            int // rules that no loaded mapping gives events for
 	files           int // files, and exceptions, with problems of their own
 }
 
 func (n *counts) add(c *checkedRule) {
+	if c.OK && c.Enabled && c.Dead != "" {
+		n.dead++
+	}
 	switch isRule := c.Name != "" || c.RuleID != ""; {
 	case isRule && !c.OK:
 		n.rules, n.bad = n.rules+1, n.bad+1
@@ -133,6 +151,9 @@ func (n *counts) verdict() string {
 	if n.off > 0 {
 		s += fmt.Sprintf(", %s disabled", thousands(n.off))
 	}
+	if n.dead > 0 {
+		s += fmt.Sprintf(", %s cannot fire on raw events", thousands(n.dead))
+	}
 	if n.files > 0 {
 		s += "; " + plural(n.files, "file") + " with errors"
 	}
@@ -150,13 +171,17 @@ type checkedRule struct {
 	Warnings []string `json:"warnings"`
 	Enabled  bool     `json:"enabled"` // the file does not say enabled = false
 
+	// With --mapping: what the rule finds in raw events, and why it cannot fire.
+	Coverage []match.SourceCoverage `json:"coverage,omitempty"`
+	Dead     string                 `json:"cannot_fire,omitempty"`
+
 	asks string // the fields and the window, or that it is a query; "" for a file
 	line int    // in the file, for the order
 }
 
 // checkRules loads and compiles rules. skipped says in a line what was passed
 // over.
-func checkRules(paths, exceptions []string) (checked []checkedRule, skipped string) {
+func checkRules(paths, exceptions []string, coveredBy *mapping.Options) (checked []checkedRule, skipped string) {
 	set, err := rule.Load(paths, rule.Options{Exceptions: exceptions})
 	for _, r := range set.Rules {
 		c := checkedRule{
@@ -168,6 +193,9 @@ func checkRules(paths, exceptions []string) (checked []checkedRule, skipped stri
 		}
 		if err := compiles(r); err != nil {
 			c.OK, c.Error = false, fmt.Sprintf("%s: %v", r.Source, err)
+		}
+		if coveredBy != nil {
+			c.Coverage, c.Dead = match.Dead(r, *coveredBy)
 		}
 		checked = append(checked, c)
 	}
@@ -257,6 +285,16 @@ func (c *checkedRule) write(w io.Writer) {
 		if line != "" {
 			fmt.Fprintf(w, "      %s\n", printable(line))
 		}
+	}
+	for _, x := range c.Coverage {
+		lacks := ""
+		if len(x.Missing) > 0 {
+			lacks = ": never has " + strings.Join(x.Missing, ", ")
+		}
+		fmt.Fprintf(w, "      events of %s (%s)%s\n", printable(x.Dataset), printable(x.Mapping), printable(lacks))
+	}
+	if c.Dead != "" {
+		fmt.Fprintf(w, "      cannot fire: %s\n", printable(c.Dead))
 	}
 	for _, warning := range c.Warnings {
 		fmt.Fprintf(w, "      warning: %s\n", printable(warning))
