@@ -84,8 +84,9 @@ func (b *builder) alert(x *finding) (a *Alert, uuid string) {
 	case small:
 	case len(a.Body) > limits.Alert:
 		a = make(true)
-	case len(a.Body) > limits.RefusedAlertBytes:
+	case len(a.Body) > limits.RefusedAlertBytes && x.f.spent < limits.DecisionAlerts/8:
 		// What a full outbox, or a receiver that refuses the whole, has of it.
+		// A flush of very many long alerts has no memory to spare for it.
 		if short := make(true).Body; len(short) <= limits.RefusedAlertBytes {
 			a.Short = short
 		}
