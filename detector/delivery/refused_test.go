@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,8 +68,9 @@ func TestRefused(t *testing.T) {
 // nothing is shortened.
 func TestRefusesAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		away := true
-		s := &pickySink{refuses: func([]byte) bool { return away }}
+		var away atomic.Bool
+		away.Store(true)
+		s := &pickySink{refuses: func([]byte) bool { return away.Load() }}
 		r := newRig(seen.Options{}, s)
 		var want []string
 		for i := range 1000 {
@@ -77,7 +79,7 @@ func TestRefusesAll(t *testing.T) {
 		r.add(0, want...)
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		away = false
+		away.Store(false)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		r.d.Close()
