@@ -65,6 +65,8 @@ var runs = []run{
 	{"reload", "hot reloads of the host under load", (*lab).reloadHost},
 	{"reload-fluent-bit", "hot reloads of a Fluent Bit under load, by signal and by HTTP", (*lab).reloadFluentBit},
 	{"backpressure", "whoever takes the alerts is down, is slow, and hangs up", (*lab).pressure},
+	{"attack", "requests made to exhaust, blind or hide, in the host", (*lab).attackHost},
+	{"attack-fluent-bit", "the same through a Fluent Bit with the shipped DaemonSet's configuration and limits", (*lab).attackFluentBit},
 	{"flood", "new tuples as fast as they come", (*lab).flood},
 }
 
