@@ -16,6 +16,8 @@ import (
 	"time"
 
 	jsoniter "github.com/json-iterator/go"
+
+	"fluent-bit-newterms/test/fluentbit"
 )
 
 // The attack sends what someone without credentials can have an API server
@@ -38,15 +40,11 @@ const (
 
 // writeAttackRules makes a folder with the rules.
 func (l *lab) writeAttackRules(dir string) (string, error) {
-	root, err := findRoot()
-	if err != nil {
-		return "", err
-	}
 	rules := filepath.Join(dir, "rules")
 	if err := os.Mkdir(rules, 0o700); err != nil {
 		return "", err
 	}
-	shipped, err := os.ReadFile(filepath.Join(root, "conf/rules/kubernetes_unusual_decision_by_user_agent.toml"))
+	shipped, err := os.ReadFile(filepath.Join(fluentbit.Rules, "kubernetes_unusual_decision_by_user_agent.toml"))
 	if err != nil {
 		return "", err
 	}
@@ -101,8 +99,8 @@ func (v *attackReport) line(line []byte) {
 
 // limits returns the memory limit of the shipped DaemonSet, in bytes, and its
 // GOMEMLIMIT.
-func shippedLimits(root string) (memory int64, goLimit string, err error) {
-	manifest, err := os.ReadFile(filepath.Join(root, "conf/kubernetes/base/daemonset.yaml"))
+func shippedLimits() (memory int64, goLimit string, err error) {
+	manifest, err := os.ReadFile(filepath.Join(fluentbit.Root, "conf/kubernetes/base/daemonset.yaml"))
 	if err != nil {
 		return 0, "", err
 	}
@@ -118,10 +116,6 @@ func shippedLimits(root string) (memory int64, goLimit string, err error) {
 // attackFluentBit attacks a real Fluent Bit with the shipped configuration.
 func (l *lab) attackFluentBit() (string, error) {
 	return l.eachFluentBit(func(binary string) (string, error) {
-		root, err := findRoot()
-		if err != nil {
-			return "", err
-		}
 		dir, err := l.folder("attack")
 		if err != nil {
 			return "", err
@@ -130,11 +124,11 @@ func (l *lab) attackFluentBit() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		memory, goLimit, err := shippedLimits(root)
+		memory, goLimit, err := shippedLimits()
 		if err != nil {
 			return "", err
 		}
-		config, err := os.ReadFile(filepath.Join(root, "conf/kubernetes/base/fluent-bit.yaml"))
+		config, err := os.ReadFile(filepath.Join(fluentbit.Root, "conf/kubernetes/base/fluent-bit.yaml"))
 		if err != nil {
 			return "", err
 		}
@@ -144,7 +138,7 @@ func (l *lab) attackFluentBit() (string, error) {
 		}
 		edited := string(config)
 		for from, to := range map[string]string{
-			"/etc/newterms/parsers.conf":              filepath.Join(root, "conf/kubernetes/base/parsers.conf"),
+			"/etc/newterms/parsers.conf":              filepath.Join(fluentbit.Root, "conf/kubernetes/base/parsers.conf"),
 			"/etc/newterms/rules":                     rules,
 			"/var/lib/newterms":                       filepath.Join(dir, "lib"),
 			"/var/log/kubernetes/audit/":              dir + "/",
@@ -299,11 +293,7 @@ func follow(ctx context.Context, path string, lines chan<- []byte) {
 
 // attackHost attacks the plugin in the host, in as many chunks.
 func (l *lab) attackHost() (string, error) {
-	root, err := findRoot()
-	if err != nil {
-		return "", err
-	}
-	memory, goLimit, err := shippedLimits(root)
+	memory, goLimit, err := shippedLimits()
 	if err != nil {
 		return "", err
 	}
