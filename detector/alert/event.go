@@ -11,7 +11,7 @@ import (
 // share it. It is not safe for concurrent use.
 type Event struct {
 	whole map[string]any // to look things up in
-	shown map[string]any // what alerts show: no longer than limits.AlertDocument
+	shown map[string]any // what alerts show: inside limits.AlertDocument and AlertDepth
 	cut   []string       // the fields that are shortened in it
 	size  int            // of the whole in JSON, in bytes
 
@@ -27,7 +27,7 @@ func NewEvent(doc map[string]any) *Event {
 	}
 	sanitize(doc)
 	e := &Event{whole: doc, shown: doc, size: jsonSize(doc)}
-	if e.size > limits.AlertDocument {
+	if e.size > limits.AlertDocument || deep(doc, limits.AlertDepth) {
 		e.shown, e.cut = shorten(doc, limits.AlertDocument)
 	}
 	return e

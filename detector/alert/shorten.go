@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"fluent-bit-newterms/detector/limits"
 )
 
 // maxCut bounds the names of shortened fields in an alert, maxName the bytes of
@@ -22,13 +24,13 @@ var mainFields = []string{
 	"process.name", "source.address", "source.ip", "user.id", "user.name", "user_agent.original",
 }
 
-// shorten returns a document that takes most bytes in JSON, with long strings,
-// lists and maps shortened, the long ones first, and the names of what was
-// shortened. What it returns shares values with doc, which stays as it is.
+// shorten returns a document that takes most bytes in JSON and has no more than
+// limits.AlertDepth levels, with long strings, lists and maps shortened, the long
+// ones first, and the names of what was shortened. What it returns shares values with doc, which stays as it is.
 func shorten(doc map[string]any, most int) (short map[string]any, cut []string) {
-	for _, limit := range []int{8 << 10, 2 << 10, 512, 128, 32} {
+	for _, limit := range []int{1 << 30, 8 << 10, 2 << 10, 512, 128, 32} {
 		s := shortener{text: limit, items: max(limit/8, 4)}
-		short, _ = s.value(doc, "").(map[string]any)
+		short, _ = s.value(doc, "", 1).(map[string]any)
 		if jsonSize(short) <= most {
 			return short, s.names()
 		}
@@ -37,7 +39,7 @@ func shorten(doc map[string]any, most int) (short map[string]any, cut []string) 
 	s := shortener{text: 128, items: 4}
 	for _, name := range mainFields {
 		if val := Find(doc, name); val != nil {
-			short[name] = s.value(val, name)
+			short[name] = s.value(val, name, 2)
 		}
 	}
 	if jsonSize(short) > most {
@@ -71,7 +73,16 @@ func (s *shortener) note(path string) {
 	}
 }
 
-func (s *shortener) value(val any, path string) any {
+// value returns a value that lies at a level of the document, of which the
+// document itself is the first.
+func (s *shortener) value(val any, path string, level int) any {
+	switch val.(type) {
+	case []any, map[string]any:
+		if level > limits.AlertDepth {
+			s.note(path)
+			return "…"
+		}
+	}
 	switch val := val.(type) {
 	case string:
 		if len(val) > s.text {
@@ -86,7 +97,7 @@ func (s *shortener) value(val any, path string) any {
 		}
 		out := make([]any, len(kept))
 		for i, v := range kept {
-			out[i] = s.value(v, path)
+			out[i] = s.value(v, path, level+1)
 		}
 		return out
 	case map[string]any:
@@ -100,7 +111,7 @@ func (s *shortener) value(val any, path string) any {
 			if path != "" {
 				below = clipTo(path+"."+k, maxName)
 			}
-			out[k] = s.value(val[k], below)
+			out[k] = s.value(val[k], below, level+1)
 		}
 		return out
 	}
@@ -135,4 +146,22 @@ func jsonSize(val any) int {
 		return n
 	}
 	return 24 // a number, a boolean or null
+}
+
+// deep tells whether a value has more than so many levels of lists and maps.
+func deep(val any, levels int) bool {
+	switch val := val.(type) {
+	case []any:
+		return levels == 0 || slices.ContainsFunc(val, func(v any) bool { return deep(v, levels-1) })
+	case map[string]any:
+		if levels == 0 {
+			return true
+		}
+		for _, v := range val {
+			if deep(v, levels-1) {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -70,6 +70,11 @@ const (
 	// alert as a whole: above it the event is as SmallDocument says.
 	AlertDocument = 192 << 10
 	Alert         = 256 << 10
+	// AlertDepth bounds the levels of lists and maps in an alert's event; what lies
+	// deeper is left out, and the alert names where. Fluent Bit reads 32 levels,
+	// two of which are the record's own, and drops a record with more;
+	// Elasticsearch indexes 20 unless told otherwise.
+	AlertDepth = 20
 	// DecisionAlerts (of JSON) is how much the alerts of one decision take
 	// before the events of the others are shortened to SmallDocument, and what
 	// has been decided is handed to the outbox.

@@ -120,7 +120,7 @@ func (h *hostile) heavy() string {
 			})
 		},
 		func() string { // an object of the attacker's, deep and broad
-			return text(request("mallory", agent, "forbid", map[string]any{"requestObject": nested(90), "responseObject": map[string]any{"items": addresses(20_000)}}))
+			return text(request("mallory", agent, "forbid", map[string]any{"requestObject": nested(200), "responseObject": map[string]any{"items": addresses(20_000)}}))
 		},
 		func() string { // looks like something else
 			return text(request("mallory", `{"auditID":"forged","stage":"ResponseComplete"}`+agent, "allow", map[string]any{"verb": "get\n\x00\x1b[2J\u2028", "requestURI": "/api/v1/secrets/\u202e%s%n${HOME}"}))
