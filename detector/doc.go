@@ -32,6 +32,11 @@
 //	            │ journal     │        │ Dispatcher  │       │ stdout; alerts input     │
 //	            └─────────────┘        └─────────────┘       └──────────────────────────┘
 //
+// An event that matches a rule of type query is a combination of its own, so each
+// match alerts, and nothing of it is remembered (engine/decide.go). Where a rule
+// or the output normalizes, a new combination is compared with known ones of the
+// same form before it alerts (engine/variants.go).
+//
 // A chunk is OK when the batch is on disk. A crash before it: the chunk
 // comes again, and alerts, with the same uuids. A crash after it: the outbox
 // still has the alerts. A disk that fails or hangs stops nothing: what is owed
@@ -44,16 +49,37 @@
 //
 // # Imports
 //
-// They go one way, which a test enforces:
+// They go one way, which TestImports enforces. An arrow says "imports":
 //
-//	plugin, cmd/newterms ──▶ detector ──▶ telemetry
-//	                             ├──────▶ engine ───▶ match, alert, seen
-//	                             │                      └───▶ mapping, kql, rule
-//	                             ├──────▶ delivery ─▶ sink, seen, telemetry
-//	                             ├──────▶ sink ──────────────┐
-//	                             ├──────▶ seen/remote ▶ seen ┤
-//	                             ├──────▶ rule ─────▶ kql ───┼──▶ record
-//	                             └──────▶ mapping ──▶ kql ───┘
+//	plugin        ──▶ detector
+//	cmd/newterms  ──▶ detector, engine, match, alert, seen, rule, mapping, ...
+//	detector      ──▶ engine, delivery, sink, telemetry, seen, rule, mapping, ...
+//	engine        ──▶ match, alert, seen, seen/remote, rule, mapping, normalize
+//	match         ──▶ mapping, rule, kql, ecs, seen (the encoding of terms)
+//	delivery      ──▶ sink, seen, telemetry
+//	rule          ──▶ kql, normalize, ecs, place
+//	mapping       ──▶ kql, geoip, ecs, place
+//	seen/remote   ──▶ seen
+//	seen, sink, kql, ecs ──▶ record
+//
+// These import no other package of the module: alert, telemetry, record, geoip,
+// normalize, place and version. Everybody may import limits, which holds the
+// bounds. Only plugin uses cgo.
+//
+// # Words
+//
+// A combination is the values of a rule's new_terms_fields in one event. The
+// code says tuple, too. The seen-set of a rule is the combinations that it knows.
+// The window is how long a combination stays known after its last sighting. A
+// baseline is a seen-set that was learned from old logs. The outbox is the alerts
+// that are committed and not yet delivered. A sink is where alerts go.
+//
+// A noisy group is what many new combinations of an interval have in common. A
+// variant is a combination that differs from a known one only in the parts that
+// normalize takes out, such as versions; its form is what is left. A
+// specialization is a plan for reading that holds for one source and data
+// stream. The result cache holds what the latest events led to, by digests of
+// their values.
 //
 // # Time
 //
@@ -64,7 +90,7 @@
 // into flushes: the tests cut it anywhere, and restart in the middle.
 //
 // Intervals and learning are counted by the clock. A replay of the past
-// (EngineOptions.EventTime) counts them by the latest event so far.
+// (engine.Options.EventTime) counts them by the latest event so far.
 //
 // # Rules that change
 //
