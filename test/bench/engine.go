@@ -57,7 +57,9 @@ func (c ruleChoice) load() ([]*rule.Rule, error) {
 }
 
 func newEngine(rules []*rule.Rule, o mapping.Options) (*engine.Engine, error) {
-	e := engine.New(engine.Options{Mapping: o, MaxAlerts: -1, MaxTerms: 1 << 20}, seen.OpenMemory(seen.Options{}))
+	// Nobody takes the alerts, and a tuple whose alert is given up is not known.
+	outbox := seen.Options{MaxOutbox: 1 << 20, MaxOutboxBytes: 1 << 40}
+	e := engine.New(engine.Options{Mapping: o, MaxAlerts: -1, MaxTerms: 1 << 20}, seen.OpenMemory(outbox))
 	_, err := e.SetRules(rules)
 	return e, err
 }

@@ -113,8 +113,10 @@ func wantDown(t *testing.T, scheme, address string) {
 	if got := ask(s, s.NewRule("r", "f", day), "x", 1); got.Kind != Down {
 		t.Errorf("%+v, want Down", got)
 	}
+	s.mu.Lock()
 	s.epoch = "some" // and once the server was known
 	s.circuit.open = false
+	s.mu.Unlock()
 	if got := ask(s, s.NewRule("r", "f", day), "x", 1); got.Kind != Down {
 		t.Errorf("%+v, want Down", got)
 	}
