@@ -205,10 +205,10 @@ func TestLogLevel(t *testing.T) {
 			fluentbit.Detector("kube.*", filepath.Join(dir, "state1"), "Rules "+fluentbit.Rules, "Alert_Stdout on", "Log_Level error")+
 			fluentbit.Detector("kube.*", filepath.Join(dir, "state2"), "Rules "+fluentbit.Rules, "Alert_Stdout on", "Alias loud"))
 		fluentbit.Eventually(t, "the start of the second output", func() bool {
-			return strings.Contains(fb.Log.String(), "[ info] [output:newterms:loud] 1 rule")
+			return strings.Contains(fb.Log.String(), "[ info] [output:newterms:loud] newterms ")
 		})
 		fb.Stop()
-		if strings.Contains(fb.Log.String(), "[output:newterms:newterms.0] 1 rule") {
+		if strings.Contains(fb.Log.String(), "[output:newterms:newterms.0] newterms ") {
 			t.Error("the first output speaks below its log_level")
 		}
 	})
